@@ -1,0 +1,1 @@
+//! Kernel ABI of IPVS: constants and typed generic-netlink messages, without sockets.

@@ -1,0 +1,3 @@
+//! `cargo lab`: setup, test, demo and shell.
+
+fn main() {}

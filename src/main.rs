@@ -1,0 +1,3 @@
+//! The `lvsd` binary: composes, and does nothing else.
+
+fn main() {}
