@@ -1,1 +1,38 @@
-//! TODO
+//! The configuration as the daemon uses it: typed, validated, plain data.
+//!
+//! Nothing here knows of a dialect, a file or a line: `crate::config` reads those and
+//! builds a [`Config`], in which every default is filled in, every name resolved
+//! and every real server carries its own checks. A `Config` compares with `==`, and
+//! travels to the worker processes as JSON.
+
+mod check;
+pub mod defaults;
+mod pool;
+mod vrrp;
+
+pub use check::{CheckConfig, HttpCheck, HttpMethod, Probe, StartState, StatusRange};
+pub use pool::{Family, Forward, Protocol, RealServer, SCHEDULERS, ServiceAddress, VirtualServer};
+pub use vrrp::{
+    AddressScope, AuthPass, AuthPassError, V3Checksum, VirtualAddress, VrrpInstance, VrrpVersion,
+};
+
+use serde::{Deserialize, Serialize};
+
+/// A whole configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Config {
+    /// What is not about one instance or one service.
+    pub global: Global,
+    /// The VRRP instances, in the order of the file. No two share a name, nor
+    /// interface, family and virtual router id.
+    pub vrrp_instances: Vec<VrrpInstance>,
+    /// The virtual servers, in the order of the file. No two share a name or a service.
+    pub virtual_servers: Vec<VirtualServer>,
+}
+
+/// Settings of the whole director.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Global {
+    /// The name this director goes by in logs and status. `None`: the host name.
+    pub router_id: Option<String>,
+}

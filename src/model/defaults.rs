@@ -1,0 +1,66 @@
+//! Every default of the configuration, in one place. `docs/configuration.md` is
+//! generated from these.
+//!
+//! Where they differ from keepalived's, the reason is beside them.
+
+use std::time::Duration;
+
+use super::{Forward, HttpMethod, StartState, StatusRange, V3Checksum, VrrpVersion};
+
+/// The current version of the protocol. keepalived's default is 2: in a mixed pair
+/// write `version = 2`, or tell keepalived `vrrp_version 3`.
+pub const VRRP_VERSION: VrrpVersion = VrrpVersion::V3;
+/// RFC 9568 section 6.1.
+pub const PRIORITY: u32 = 100;
+/// RFC 9568 section 6.1.
+pub const ADVERT_INTERVAL: Duration = Duration::from_secs(1);
+/// RFC 9568 section 6.1.
+pub const PREEMPT: bool = true;
+/// Take over at once.
+pub const PREEMPT_DELAY: Duration = Duration::ZERO;
+/// RFC 9568 section 6.1: Active_Down_Interval is three intervals and the skew.
+pub const DOWN_TIMER_ADVERTS: u32 = 3;
+/// A second set, for switches that were still learning when the first one came.
+pub const GARP_MASTER_DELAY: Duration = Duration::from_secs(5);
+/// Announcements per address in a set.
+pub const GARP_MASTER_REPEAT: u32 = 5;
+/// No refresh.
+pub const GARP_MASTER_REFRESH: Duration = Duration::ZERO;
+/// Announcements per address in a refresh.
+pub const GARP_MASTER_REFRESH_REPEAT: u32 = 1;
+/// What RFC 9568 is commonly read to say, and keepalived's default.
+pub const V3_CHECKSUM: V3Checksum = V3Checksum::PseudoHeader;
+
+/// The scheduler of ipvsadm and keepalived.
+pub const SCHEDULER: &str = "wlc";
+/// Direct routing: the fastest, and what most directors are built for. keepalived's
+/// default is NAT.
+pub const FORWARD: Forward = Forward::Dr;
+/// One healthy server of weight 1 is enough.
+pub const QUORUM: u32 = 1;
+/// An equal share.
+pub const WEIGHT: u32 = 1;
+
+/// Soon enough to notice within seconds; keepalived waits 60 s.
+pub const CHECK_INTERVAL: Duration = Duration::from_secs(5);
+/// Long enough for one lost SYN; keepalived waits 5 s.
+pub const CHECK_CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// One lost packet does not take a server out.
+pub const CHECK_RETRIES: u32 = 2;
+/// Short: a retry is meant to settle doubt.
+pub const CHECK_RETRY_DELAY: Duration = Duration::from_secs(1);
+/// keepalived's, too: a restarted director serves at once.
+pub const CHECK_START: StartState = StartState::Up;
+/// The root page.
+pub const HTTP_PATH: &str = "/";
+/// The method that exercises the server most.
+pub const HTTP_METHOD: HttpMethod = HttpMethod::Get;
+/// Success, and nothing else.
+pub const HTTP_STATUS: StatusRange = StatusRange {
+    first: 200,
+    last: 299,
+};
+/// More than a page made for checking needs; 1 MiB.
+pub const HTTP_BODY_LIMIT: u64 = 1 << 20;
+/// The whole request; `connect_timeout` if that is longer.
+pub const HTTP_TIMEOUT: Duration = Duration::from_secs(5);

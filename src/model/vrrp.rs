@@ -1,0 +1,181 @@
+//! VRRP instances and the addresses they hold.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::Family;
+
+/// One virtual router (RFC 9568 section 1.7) as this director takes part in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VrrpInstance {
+    /// The name in the configuration, unique among instances.
+    pub name: String,
+    /// The interface adverts are sent and heard on.
+    pub interface: String,
+    /// The virtual router id, 1..=255, equal on all directors of this address.
+    pub virtual_router_id: u8,
+    /// The protocol version. Always [`VrrpVersion::V3`] when `family` is IPv6.
+    pub version: VrrpVersion,
+    /// The family of the adverts and of every virtual address.
+    pub family: Family,
+    /// 1..=255; the highest becomes master. 255 means "owner of the address": it
+    /// never waits for anybody.
+    pub priority: u8,
+    /// The time between adverts. Version 2: whole seconds, 1 s..=255 s. Version 3:
+    /// multiples of 10 ms, 10 ms..=40.95 s.
+    pub advert_interval: Duration,
+    /// Whether to take over from a master of lower priority.
+    pub preempt: bool,
+    /// How long to let a master of lower priority be before taking over, up to 1000 s.
+    pub preempt_delay: Duration,
+    /// How many adverts may be missed before the master counts as dead, 1..=100.
+    pub down_timer_adverts: u8,
+    /// The password of version 2 "simple text" authentication.
+    pub auth_pass: Option<AuthPass>,
+    /// The addresses held while master, in the order of the advert: 1..=255 of them,
+    /// all of `family`, none twice.
+    pub virtual_addresses: Vec<VirtualAddress>,
+    /// When to send the second set of announcements after becoming master; zero: never.
+    pub garp_master_delay: Duration,
+    /// How many announcements per address a set has, at least 1.
+    pub garp_master_repeat: u32,
+    /// How often to announce again while master; zero: never.
+    pub garp_master_refresh: Duration,
+    /// How many announcements per address a refresh has, at least 1.
+    pub garp_master_refresh_repeat: u32,
+    /// Over what the checksum of version 3 adverts on IPv4 is taken.
+    pub v3_checksum: V3Checksum,
+}
+
+/// The version of the VRRP protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum VrrpVersion {
+    /// RFC 3768: IPv4, whole seconds, PASS authentication.
+    V2,
+    /// RFC 9568: IPv4 and IPv6, centiseconds, no authentication.
+    V3,
+}
+
+/// Over what a version 3 advert on IPv4 is summed. On IPv6 it is always with the
+/// pseudo header.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum V3Checksum {
+    /// The message and a pseudo header of the IP addresses; keepalived's default.
+    #[default]
+    PseudoHeader,
+    /// The message only, as in version 2; keepalived's `v3_checksum_as_v2`.
+    MessageOnly,
+}
+
+/// An address that follows the master.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct VirtualAddress {
+    /// The address.
+    pub address: IpAddr,
+    /// The prefix length it is added with, up to 32 or 128.
+    pub prefix_len: u8,
+    /// The interface it is added to; `None`: the instance's.
+    pub dev: Option<String>,
+    /// The address label (IPv4 only, at most 15 bytes).
+    pub label: Option<String>,
+    /// The scope it is added with.
+    pub scope: AddressScope,
+}
+
+impl fmt::Display for VirtualAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.prefix_len)
+    }
+}
+
+/// Where an address is valid (`RT_SCOPE_*` of `linux/rtnetlink.h`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AddressScope {
+    /// Everywhere.
+    #[default]
+    Global,
+    /// Within the site.
+    Site,
+    /// On this link.
+    Link,
+    /// In this host.
+    Host,
+    /// Nowhere.
+    Nowhere,
+}
+
+impl AddressScope {
+    /// The kernel's number, `RT_SCOPE_*`.
+    pub fn number(self) -> u8 {
+        match self {
+            Self::Global => 0,
+            Self::Site => 200,
+            Self::Link => 253,
+            Self::Host => 254,
+            Self::Nowhere => 255,
+        }
+    }
+}
+
+/// A version 2 password: 1..=8 bytes. Its `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct AuthPass(String);
+
+impl AuthPass {
+    /// The longest password the packet has room for, in bytes (RFC 2338 section 5.3.10).
+    pub const MAX_BYTES: usize = 8;
+
+    /// The password as the packet carries it, padded with zero bytes.
+    pub fn to_wire(&self) -> [u8; Self::MAX_BYTES] {
+        let mut wire = [0; Self::MAX_BYTES];
+        for (to, from) in wire.iter_mut().zip(self.0.bytes()) {
+            *to = from;
+        }
+        wire
+    }
+}
+
+impl TryFrom<String> for AuthPass {
+    type Error = AuthPassError;
+
+    fn try_from(text: String) -> Result<Self, AuthPassError> {
+        match text.len() {
+            0 => Err(AuthPassError::Empty),
+            1..=Self::MAX_BYTES => Ok(Self(text)),
+            bytes => Err(AuthPassError::TooLong { bytes }),
+        }
+    }
+}
+
+impl From<AuthPass> for String {
+    fn from(pass: AuthPass) -> String {
+        pass.0
+    }
+}
+
+impl fmt::Debug for AuthPass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AuthPass(***)")
+    }
+}
+
+/// Why a text is not a version 2 password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AuthPassError {
+    /// It has no byte.
+    #[error("the password is empty")]
+    Empty,
+    /// It does not fit into the packet's field.
+    #[error("the password has {bytes} bytes, and the packet has room for 8")]
+    TooLong {
+        /// Its length in bytes.
+        bytes: usize,
+    },
+}
