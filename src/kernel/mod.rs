@@ -1,1 +1,13 @@
-//! TODO
+//! Everything that crosses into the kernel: netlink, raw sockets, clocks,
+//! sysctls, privileges, locks.
+//!
+//! What belongs here: a thin and strict door per kernel facility, which
+//! turns bytes and error numbers into types and says what was attempted.
+//! What does not: decisions. What to do about a link that went down, an
+//! address that is missing or a request that was refused is for the pure
+//! parts (`vrrp`, `director`, `reconcile`) and the workers.
+//!
+//! Nothing here is `unsafe`: system calls go through `rustix`, `socket2` and
+//! `netlink-sys`.
+
+pub mod netlink;
