@@ -11,3 +11,4 @@
 //! `netlink-sys`.
 
 pub mod netlink;
+pub mod rtnl;

@@ -20,6 +20,7 @@
 //! for long): keep this socket off threads that have deadlines.
 
 use std::fmt::Display;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use netlink_packet_core::{
@@ -334,6 +335,12 @@ impl Socket {
             }
         }
         Ok(())
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 }
 

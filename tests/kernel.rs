@@ -1,0 +1,6 @@
+//! `lvsd::kernel` against the running kernel, in network namespaces.
+
+#[path = "kernel/namespace.rs"]
+mod namespace;
+#[path = "kernel/rtnl.rs"]
+mod rtnl;
