@@ -1,0 +1,144 @@
+//! The raw tree -> the model.
+//!
+//! Every function reports what it finds wrong and goes on with a default, so that one
+//! run finds as much as it can; the model is used only if nothing was an error.
+
+mod address;
+mod check;
+mod http;
+mod pool;
+mod real_server;
+mod vrrp;
+
+use std::collections::HashSet;
+use std::net::IpAddr;
+
+use super::findings::{Code, Findings};
+use super::raw::{Span, Spanned, Table, Value};
+use super::schema::{self, Free, TableKind};
+use super::section::{self, Section};
+use crate::model::{Config, Global, ServiceAddress};
+
+/// The longest name of anything, in characters.
+const MAX_NAME_CHARS: usize = 64;
+
+/// Reads a whole file.
+pub(super) fn read(root: &Table, findings: &mut Findings) -> Config {
+    let top = Section::open(root, Span::default(), &schema::ROOT, findings);
+    let global = top
+        .free(&schema::GLOBAL_TABLE)
+        .map(|raw| read_global(raw, findings))
+        .unwrap_or_default();
+    let mut instances = vrrp::Reader::default();
+    for (name, section) in named(
+        &top,
+        &schema::VRRP_INSTANCE_TABLE,
+        &schema::VRRP_INSTANCE,
+        findings,
+    ) {
+        instances.read(name, section, findings);
+    }
+    let mut servers = pool::Reader::default();
+    for (name, section) in named(
+        &top,
+        &schema::VIRTUAL_SERVER_TABLE,
+        &schema::VIRTUAL_SERVER,
+        findings,
+    ) {
+        servers.read(name, section, findings);
+    }
+    let config = Config {
+        global,
+        vrrp_instances: instances.done,
+        virtual_servers: servers.done,
+    };
+    warn_of_the_whole(&config, &servers.spans, findings);
+    config
+}
+
+fn read_global(raw: &Spanned<Value>, findings: &mut Findings) -> Global {
+    let Some(table) = section::table(schema::GLOBAL.header, raw, findings) else {
+        return Global::default();
+    };
+    let section = Section::open(table, raw.span, &schema::GLOBAL, findings);
+    Global {
+        router_id: optional_name(&section, &schema::ROUTER_ID, findings),
+    }
+}
+
+/// The tables under `[KEY.NAME]` with their names.
+fn named<'t>(
+    top: &Section<'t>,
+    key: &Free,
+    kind: &'static TableKind,
+    findings: &mut Findings,
+) -> Vec<(&'t Spanned<String>, Section<'t>)> {
+    let Some(raw) = top.free(key) else {
+        return Vec::new();
+    };
+    let Some(outer) = section::table(kind.header, raw, findings) else {
+        return Vec::new();
+    };
+    let mut tables = Vec::new();
+    for (name, raw) in &outer.entries {
+        check_name(key.name, &name.value, name.span, findings);
+        if let Some(table) = section::table(kind.header, raw, findings) {
+            // An inline or dotted table may have no header; its name is near enough.
+            let at = if raw.span == Span::default() {
+                name.span
+            } else {
+                raw.span
+            };
+            tables.push((name, Section::open(table, at, kind, findings)));
+        }
+    }
+    tables
+}
+
+fn warn_of_the_whole(config: &Config, spans: &[Span], findings: &mut Findings) {
+    if config.vrrp_instances.is_empty() && config.virtual_servers.is_empty() {
+        findings.warning(
+            Code::Suspicious,
+            Span::default(),
+            "the configuration has no VRRP instance and no virtual server".to_owned(),
+            "add a [vrrp_instance.NAME] or a [virtual_server.NAME]".to_owned(),
+        );
+    }
+    if config.vrrp_instances.is_empty() {
+        return;
+    }
+    let instances = config.vrrp_instances.iter();
+    let held: HashSet<IpAddr> = instances
+        .flat_map(|instance| &instance.virtual_addresses)
+        .map(|virtual_address| virtual_address.address)
+        .collect();
+    for (server, span) in config.virtual_servers.iter().zip(spans) {
+        if let ServiceAddress::Address { address, .. } = server.service
+            && !held.contains(&address.ip())
+        {
+            let message = format!("no VRRP instance has the address {}", address.ip());
+            let help = "add it to virtual_addresses, unless something else brings it here";
+            findings.warning(Code::Suspicious, *span, message, help.to_owned());
+        }
+    }
+}
+
+/// Complains about a name that would upset logs, paths or people.
+fn check_name(what: &str, name: &str, span: Span, findings: &mut Findings) -> bool {
+    let length = name.chars().count();
+    let good = (1..=MAX_NAME_CHARS).contains(&length) && !name.chars().any(char::is_control);
+    if !good {
+        let message = format!(
+            "the name of {what} must have 1..={MAX_NAME_CHARS} characters, none of them a control character"
+        );
+        findings.error(Code::BadValue, span, message);
+    }
+    good
+}
+
+/// The value of a key that names something.
+fn optional_name(section: &Section<'_>, key: &Free, findings: &mut Findings) -> Option<String> {
+    let raw = section.free(key)?;
+    let text = section::string(key.name, raw, findings)?;
+    check_name(key.name, text, raw.span, findings).then(|| text.to_owned())
+}

@@ -1,0 +1,263 @@
+//! A table of the raw tree, asked for its keys by the schema's.
+
+use super::findings::{Code, Findings};
+use super::keepalived_words;
+use super::raw::{Span, Spanned, Table, Value};
+use super::schema::{Choice, Describe, Flag, Free, Key, Preset, TABLES, TableKind};
+use super::value::Unit;
+
+/// How alike two words must be for one to be suggested for the other.
+const SIMILARITY: f64 = 0.8;
+/// The longest word a suggestion is looked for, in bytes.
+const SUGGESTION_BYTES: usize = 64;
+
+/// One table of the file.
+#[derive(Clone, Copy)]
+pub(super) struct Section<'t> {
+    table: &'t Table,
+    at: Span,
+    kind: &'static TableKind,
+}
+
+impl<'t> Section<'t> {
+    /// The table at `at` as one of `kind`; keys of no use in it are errors.
+    pub(super) fn open(
+        table: &'t Table,
+        at: Span,
+        kind: &'static TableKind,
+        findings: &mut Findings,
+    ) -> Self {
+        for (key, _) in &table.entries {
+            if !kind.has(&key.value) && !findings.full() {
+                let message = format!("unknown key `{}` in {}", key.value, kind.header);
+                match unknown_key_help(&key.value, kind) {
+                    Some(help) => findings.error_help(Code::UnknownKey, key.span, message, help),
+                    None => findings.error(Code::UnknownKey, key.span, message),
+                }
+            }
+        }
+        Self { table, at, kind }
+    }
+
+    /// Where the table begins: its header.
+    pub(super) fn at(&self) -> Span {
+        self.at
+    }
+
+    /// Where the value of `key` is, or the header if it is absent.
+    pub(super) fn value_span(&self, key: &str) -> Span {
+        self.raw(key).map_or(self.at, |value| value.span)
+    }
+
+    /// Whether the key is there.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.raw(key).is_some()
+    }
+
+    fn raw(&self, key: &str) -> Option<&'t Spanned<Value>> {
+        self.table.get(key).map(|(_, value)| value)
+    }
+
+    /// The value of a key with a grammar of its own.
+    pub(super) fn free(&self, key: &Free) -> Option<&'t Spanned<Value>> {
+        self.raw(key.name)
+    }
+
+    /// The same, where the key must be there.
+    pub(super) fn required(
+        &self,
+        key: &Free,
+        findings: &mut Findings,
+    ) -> Option<&'t Spanned<Value>> {
+        let value = self.raw(key.name);
+        if value.is_none() {
+            self.missing(key, findings);
+        }
+        value
+    }
+
+    fn missing(&self, key: &dyn Describe, findings: &mut Findings) {
+        let message = format!("{} needs the key `{}`", self.kind.header, key.name());
+        let help = format!("{}: {}", key.name(), key.doc());
+        findings.error_help(Code::MissingKey, self.at, message, help);
+    }
+
+    /// The value of a key with a range, or its default. After an error it is the
+    /// default, too, so that reading can go on.
+    pub(super) fn get<T: Unit + Sync>(&self, key: &Key<T>, findings: &mut Findings) -> Option<T> {
+        let preset = key.preset.value();
+        let Some(raw) = self.raw(key.name) else {
+            if matches!(key.preset, Preset::Required) {
+                self.missing(key, findings);
+            }
+            return preset;
+        };
+        match T::read(&raw.value) {
+            Err(problem) => {
+                let message = format!("{} must be {problem}", key.name);
+                findings.error(Code::WrongType, raw.span, message);
+                preset
+            }
+            Ok(value) if value < key.min || value > key.max || below_zero(&raw.value) => {
+                let is = match &raw.value {
+                    Value::Integer(number) => number.to_string(),
+                    _ => value.show(),
+                };
+                let message = format!("{} must be {}, is {is}", key.name, key.range_text());
+                findings.error(Code::OutOfRange, raw.span, message);
+                preset
+            }
+            Ok(value) => Some(value),
+        }
+    }
+
+    /// [`Section::get`] for a key that has a default or is required; the lower bound
+    /// stands in for a required value that is absent or wrong.
+    pub(super) fn value<T: Unit + Sync>(&self, key: &Key<T>, findings: &mut Findings) -> T {
+        self.get(key, findings).unwrap_or(key.min)
+    }
+
+    /// The value of a key that is `true` or `false`, or its default.
+    pub(super) fn flag(&self, key: &Flag, findings: &mut Findings) -> bool {
+        match self.raw(key.name) {
+            None => key.default,
+            Some(Spanned {
+                value: Value::Boolean(flag),
+                ..
+            }) => *flag,
+            Some(raw) => {
+                let kind = raw.value.kind();
+                let message = format!("{} must be true or false, is {kind}", key.name);
+                findings.error(Code::WrongType, raw.span, message);
+                key.default
+            }
+        }
+    }
+
+    /// The value of a key that is one of some words, or its default.
+    pub(super) fn choice<T: Copy + PartialEq + Sync>(
+        &self,
+        key: &Choice<T>,
+        findings: &mut Findings,
+    ) -> Option<T> {
+        let preset = key.preset.value();
+        let Some(raw) = self.raw(key.name) else {
+            if matches!(key.preset, Preset::Required) {
+                self.missing(key, findings);
+            }
+            return preset;
+        };
+        let words: Vec<_> = key.words.iter().map(|(word, _)| *word).collect();
+        let word = one_of(key.name, raw, &words, findings);
+        word.and_then(|word| key.words.iter().find(|(known, _)| *known == word))
+            .map(|(_, meaning)| *meaning)
+            .or(preset)
+    }
+}
+
+fn below_zero(value: &Value) -> bool {
+    matches!(value, Value::Integer(number) if *number < 0)
+}
+
+/// The word of `words` that `raw` is; anything else is an error with a suggestion.
+pub(super) fn one_of<'w>(
+    name: &str,
+    raw: &Spanned<Value>,
+    words: &[&'w str],
+    findings: &mut Findings,
+) -> Option<&'w str> {
+    let text = string(name, raw, findings)?;
+    let found = words.iter().find(|word| **word == text);
+    if found.is_none() {
+        let message = format!("{name} cannot be \"{text}\"");
+        let mut help = format!("it is one of {}", words.join(", "));
+        if let Some(word) = nearest(text, words.iter().copied()) {
+            help = format!("did you mean \"{word}\"? {help}");
+        }
+        findings.error_help(Code::BadValue, raw.span, message, help);
+    }
+    found.copied()
+}
+
+/// The text of a string; anything else is an error.
+pub(super) fn string<'t>(
+    name: &str,
+    raw: &'t Spanned<Value>,
+    findings: &mut Findings,
+) -> Option<&'t str> {
+    match &raw.value {
+        Value::String(text) => Some(text),
+        other => {
+            let message = format!("{name} must be a string, is {}", other.kind());
+            findings.error(Code::WrongType, raw.span, message);
+            None
+        }
+    }
+}
+
+/// The items of a list; anything else is an error.
+pub(super) fn list<'t>(
+    name: &str,
+    raw: &'t Spanned<Value>,
+    findings: &mut Findings,
+) -> &'t [Spanned<Value>] {
+    match &raw.value {
+        Value::Array(items) => items,
+        other => {
+            let message = format!("{name} must be a list, is {}", other.kind());
+            findings.error(Code::WrongType, raw.span, message);
+            &[]
+        }
+    }
+}
+
+/// The entries of a table; anything else is an error that says how it is written.
+pub(super) fn table<'t>(
+    header: &str,
+    raw: &'t Spanned<Value>,
+    findings: &mut Findings,
+) -> Option<&'t Table> {
+    match &raw.value {
+        Value::Table(table) => Some(table),
+        other => {
+            let message = format!("a table is needed here, this is {}", other.kind());
+            let help = format!("it is written {header}");
+            findings.error_help(Code::WrongType, raw.span, message, help);
+            None
+        }
+    }
+}
+
+fn unknown_key_help(key: &str, kind: &TableKind) -> Option<String> {
+    let own = kind.keys.iter().map(|known| known.name());
+    if let Some(advice) = keepalived_words::advice(key) {
+        return Some(advice.to_owned());
+    }
+    let elsewhere: Vec<_> = TABLES
+        .iter()
+        .filter(|table| table.has(key))
+        .map(|table| table.header)
+        .collect();
+    if !elsewhere.is_empty() {
+        return Some(format!("`{key}` is a key of {}", elsewhere.join(", or ")));
+    }
+    if let Some(name) = nearest(key, own) {
+        return Some(format!("did you mean `{name}`?"));
+    }
+    TABLES.iter().find_map(|table| {
+        let name = nearest(key, table.keys.iter().map(|known| known.name()))?;
+        Some(format!("did you mean `{name}`, a key of {}?", table.header))
+    })
+}
+
+/// The word most like `word`, if one is alike enough.
+fn nearest<'w>(word: &str, words: impl Iterator<Item = &'w str>) -> Option<&'w str> {
+    if word.len() > SUGGESTION_BYTES {
+        return None;
+    }
+    words
+        .map(|candidate| (strsim::jaro_winkler(word, candidate), candidate))
+        .filter(|(likeness, _)| *likeness >= SIMILARITY)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, candidate)| candidate)
+}
