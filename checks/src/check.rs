@@ -232,11 +232,12 @@ impl Check {
     }
 
     /// A check with the past of `snapshot`. What was due meanwhile, or was
-    /// running, is due `overdue` after `now`; nothing waits longer than an
-    /// interval, whatever clock the snapshot came from.
+    /// running, is due `overdue` after `now`; nothing waits longer than the
+    /// policy's longest wait, whatever clock the snapshot came from.
     #[must_use]
     pub fn restore(policy: Policy, snapshot: Snapshot, now: Mono, overdue: Duration) -> Self {
-        let latest = now + policy.delay(Wait::Interval);
+        let longest = policy.delay(Wait::Interval).max(policy.retry_delay);
+        let latest = now + longest;
         let due = match snapshot.due {
             Some(due) if due > now => due.min(latest),
             _ => (now + overdue).min(latest),

@@ -53,9 +53,9 @@ impl Prober {
     pub async fn probe(&self, spec: &Spec, timeouts: Timeouts) -> Outcome {
         let start = Start(Instant::now());
         let found = match spec {
-            Spec::Tcp { connect } => tcp::probe(connect, timeouts).await,
+            Spec::Tcp { connect } => tcp::probe(connect, start, timeouts).await,
             Spec::Http(http) => http::probe(http, start, timeouts).await,
-            Spec::Icmp(icmp) => self.icmp.probe(icmp, timeouts).await,
+            Spec::Icmp(icmp) => self.icmp.probe(icmp, start, timeouts).await,
         };
         let elapsed = start.0.elapsed();
         match found {

@@ -13,8 +13,7 @@ use super::{Found, Start, Timeouts, Trouble, within};
 use crate::outcome::{Detail, Phase};
 use crate::spec::Connect;
 
-pub(super) async fn probe(connect: &Connect, timeouts: Timeouts) -> Found {
-    let start = Start(tokio::time::Instant::now());
+pub(super) async fn probe(connect: &Connect, start: Start, timeouts: Timeouts) -> Found {
     let limit = timeouts.connect.min(timeouts.total);
     open(connect, start, limit).await.map(|_| Detail::Connected)
 }
