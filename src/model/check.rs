@@ -1,7 +1,9 @@
 //! Health checks of real servers.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use checks::{Connect, HttpSpec, IcmpSpec, Method, Policy, Spec, Start, Statuses};
 use serde::{Deserialize, Serialize};
 
 /// One check of one real server.
@@ -9,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub struct CheckConfig {
     /// What is done to find out.
     pub probe: Probe,
-    /// From the start of one attempt to the start of the next while all is well,
+    /// From the end of one attempt to the start of the next while all is well,
     /// 10 ms..=24 h.
     pub interval: Duration,
     /// The longest time to wait for a connection (`icmp`: for the reply), 1 ms..=1 h.
@@ -20,17 +22,7 @@ pub struct CheckConfig {
     /// The time between a failed attempt and the next, up to 1 h.
     pub retry_delay: Duration,
     /// What the server counts as until the first attempt has ended.
-    pub start: StartState,
-}
-
-/// What a check counts as before its first result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum StartState {
-    /// In the pool until a failure.
-    Up,
-    /// Out of the pool until a success; keepalived's `alpha`.
-    Down,
+    pub start: Start,
 }
 
 /// What a check does.
@@ -67,39 +59,56 @@ pub struct HttpCheck {
     /// The request target, beginning with `/`.
     pub path: String,
     /// The method.
-    pub method: HttpMethod,
-    /// The `Host` header; `None`: the address and port connected to.
+    pub method: Method,
+    /// The `Host` header; `None`: the address, with the port
+    /// unless it is 80.
     pub host: Option<String>,
     /// The accepted status codes; never empty.
-    pub status: Vec<StatusRange>,
+    pub status: Statuses,
     /// The largest body that is read, in bytes; more is a failure.
     pub body_limit: u64,
     /// The longest time for everything, connecting included, 1 ms..=1 h.
     pub timeout: Duration,
 }
 
-/// The method of an HTTP check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum HttpMethod {
-    /// `GET`.
-    Get,
-    /// `HEAD`.
-    Head,
+impl CheckConfig {
+    /// What is run against the real server at `server`.
+    pub fn spec(&self, server: SocketAddr) -> Spec {
+        let at = |port: &Option<u16>| {
+            Connect::to(SocketAddr::new(server.ip(), port.unwrap_or(server.port())))
+        };
+        match &self.probe {
+            Probe::Tcp { connect_port } => Spec::Tcp {
+                connect: at(connect_port),
+            },
+            Probe::Http(http) => Spec::Http(http.spec(at(&http.connect_port))),
+            Probe::Icmp => Spec::Icmp(IcmpSpec::ping(server.ip())),
+        }
+    }
+
+    /// How often it is run, and what its failures mean.
+    pub fn policy(&self) -> Policy {
+        Policy {
+            interval: self.interval,
+            connect_timeout: self.connect_timeout,
+            retries: self.retries,
+            retry_delay: self.retry_delay,
+            start: self.start,
+        }
+    }
 }
 
-/// Status codes from `first` to `last`, both included, 100..=599.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct StatusRange {
-    /// The lowest code.
-    pub first: u16,
-    /// The highest code.
-    pub last: u16,
-}
-
-impl StatusRange {
-    /// Whether `code` is in the range.
-    pub fn contains(&self, code: u16) -> bool {
-        (self.first..=self.last).contains(&code)
+impl HttpCheck {
+    /// The request as the probe sends it.
+    pub fn spec(&self, connect: Connect) -> HttpSpec {
+        HttpSpec {
+            connect,
+            method: self.method,
+            path: self.path.clone(),
+            host: self.host.clone(),
+            statuses: self.status.clone(),
+            max_body: self.body_limit,
+            timeout: Some(self.timeout),
+        }
     }
 }

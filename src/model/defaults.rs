@@ -5,11 +5,11 @@
 
 use std::time::Duration;
 
-use super::{Forward, HttpMethod, StartState, StatusRange, V3Checksum, VrrpVersion};
+use super::{ChecksumV3, Forward, Method, Protocol, Start, Statuses, Version};
 
 /// The current version of the protocol. keepalived's default is 2: in a mixed pair
 /// write `version = 2`, or tell keepalived `vrrp_version 3`.
-pub const VRRP_VERSION: VrrpVersion = VrrpVersion::V3;
+pub const VRRP_VERSION: Version = Version::V3;
 /// RFC 9568 section 6.1.
 pub const PRIORITY: u32 = 100;
 /// RFC 9568 section 6.1.
@@ -29,8 +29,10 @@ pub const GARP_MASTER_REFRESH: Duration = Duration::ZERO;
 /// Announcements per address in a refresh.
 pub const GARP_MASTER_REFRESH_REPEAT: u32 = 1;
 /// What RFC 9568 is commonly read to say, and keepalived's default.
-pub const V3_CHECKSUM: V3Checksum = V3Checksum::PseudoHeader;
+pub const V3_CHECKSUM: ChecksumV3 = ChecksumV3::PseudoHeader;
 
+/// The protocol of most services.
+pub const PROTOCOL: Protocol = Protocol::Tcp;
 /// The scheduler of ipvsadm and keepalived.
 pub const SCHEDULER: &str = "wlc";
 /// Direct routing: the fastest, and what most directors are built for. keepalived's
@@ -50,16 +52,15 @@ pub const CHECK_RETRIES: u32 = 2;
 /// Short: a retry is meant to settle doubt.
 pub const CHECK_RETRY_DELAY: Duration = Duration::from_secs(1);
 /// keepalived's, too: a restarted director serves at once.
-pub const CHECK_START: StartState = StartState::Up;
+pub const CHECK_START: Start = Start::Up;
 /// The root page.
 pub const HTTP_PATH: &str = "/";
 /// The method that exercises the server most.
-pub const HTTP_METHOD: HttpMethod = HttpMethod::Get;
+pub const HTTP_METHOD: Method = Method::Get;
 /// Success, and nothing else.
-pub const HTTP_STATUS: StatusRange = StatusRange {
-    first: 200,
-    last: 299,
-};
+pub fn http_status() -> Statuses {
+    Statuses::default()
+}
 /// More than a page made for checking needs; 1 MiB.
 pub const HTTP_BODY_LIMIT: u64 = 1 << 20;
 /// The whole request; `connect_timeout` if that is longer.

@@ -3,18 +3,20 @@
 //! Nothing here knows of a dialect, a file or a line: `crate::config` reads those and
 //! builds a [`Config`], in which every default is filled in, every name resolved
 //! and every real server carries its own checks. A `Config` compares with `==`, and
-//! travels to the worker processes as JSON.
+//! travels to the worker processes as JSON. What the crates of the parts have a type
+//! for, it says with that type.
 
 mod check;
 pub mod defaults;
 mod pool;
 mod vrrp;
 
-pub use check::{CheckConfig, HttpCheck, HttpMethod, Probe, StartState, StatusRange};
-pub use pool::{Family, Forward, Protocol, RealServer, SCHEDULERS, ServiceAddress, VirtualServer};
-pub use vrrp::{
-    AddressScope, AuthPass, AuthPassError, V3Checksum, VirtualAddress, VrrpInstance, VrrpVersion,
-};
+pub use self::vrrp::{AddressScope, AuthPass, AuthPassError, VirtualAddress, VrrpInstance};
+pub use ::vrrp::wire::{ChecksumV3, Version};
+pub use check::{CheckConfig, HttpCheck, Probe};
+pub use checks::{Method, Start, StatusRange, Statuses};
+pub use ipvs_sys::{Family, Protocol, ServiceId};
+pub use pool::{Forward, RealServer, SCHEDULERS, VirtualServer};
 
 use serde::{Deserialize, Serialize};
 

@@ -1,9 +1,10 @@
 //! Virtual servers and their pools of real servers.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use ipvs_sys::{Destination, DestinationId, Service, ServiceId};
 use serde::{Deserialize, Serialize};
 
 use super::CheckConfig;
@@ -12,69 +13,6 @@ use super::CheckConfig;
 pub const SCHEDULERS: &[&str] = &[
     "rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "sed", "nq", "fo", "ovf", "mh", "twos",
 ];
-
-/// An address family.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Family {
-    /// IPv4.
-    #[serde(rename = "ipv4")]
-    V4,
-    /// IPv6.
-    #[serde(rename = "ipv6")]
-    V6,
-}
-
-impl Family {
-    /// The family of an address.
-    pub fn of(address: IpAddr) -> Self {
-        match address {
-            IpAddr::V4(_) => Self::V4,
-            IpAddr::V6(_) => Self::V6,
-        }
-    }
-
-    /// The prefix length of a single address: 32 or 128.
-    pub fn host_prefix(self) -> u8 {
-        match self {
-            Self::V4 => 32,
-            Self::V6 => 128,
-        }
-    }
-}
-
-impl fmt::Display for Family {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::V4 => "IPv4",
-            Self::V6 => "IPv6",
-        })
-    }
-}
-
-/// A transport protocol that IPVS balances.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum Protocol {
-    /// TCP.
-    #[default]
-    Tcp,
-    /// UDP.
-    Udp,
-    /// SCTP.
-    Sctp,
-}
-
-impl fmt::Display for Protocol {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Tcp => "TCP",
-            Self::Udp => "UDP",
-            Self::Sctp => "SCTP",
-        })
-    }
-}
 
 /// How packets reach a real server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -98,53 +36,13 @@ impl fmt::Display for Forward {
     }
 }
 
-/// What a virtual server answers to: the key of its service in the kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ServiceAddress {
-    /// A protocol, an address and a port. Port 0, every port, is for persistent
-    /// services only.
-    Address {
-        /// The protocol.
-        protocol: Protocol,
-        /// The address and port.
-        address: SocketAddr,
-    },
-    /// Packets that the firewall has marked.
-    Fwmark {
-        /// The mark, never 0.
-        mark: u32,
-        /// The family of the marked packets.
-        family: Family,
-    },
-}
-
-impl ServiceAddress {
-    /// The family of the service.
-    pub fn family(&self) -> Family {
-        match self {
-            Self::Address { address, .. } => Family::of(address.ip()),
-            Self::Fwmark { family, .. } => *family,
-        }
-    }
-}
-
-impl fmt::Display for ServiceAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Address { protocol, address } => write!(f, "{protocol} {address}"),
-            Self::Fwmark { mark, family } => write!(f, "FWM {mark} {family}"),
-        }
-    }
-}
-
 /// A service and the pool of servers behind it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VirtualServer {
     /// The name in the configuration, unique among virtual servers.
     pub name: String,
-    /// What clients connect to.
-    pub service: ServiceAddress,
+    /// What clients connect to: the key of the service in the kernel.
+    pub service: ServiceId,
     /// The IPVS scheduler, one of [`SCHEDULERS`].
     pub scheduler: String,
     /// How long a client sticks to its server; `None`: not at all. Whole seconds,
@@ -152,7 +50,7 @@ pub struct VirtualServer {
     pub persistence_timeout: Option<Duration>,
     /// The sum of the weights of healthy servers that makes the pool usable, at least 1.
     pub quorum: u32,
-    /// The pool, in the order of the file; no address twice, at least one.
+    /// The pool, in the order of the file; no address twice. May be empty.
     pub real_servers: Vec<RealServer>,
 }
 
@@ -175,4 +73,40 @@ pub struct RealServer {
     pub lower_threshold: u32,
     /// Its checks: it is healthy if all are. Without any it always is.
     pub checks: Vec<CheckConfig>,
+}
+
+impl From<Forward> for ipvs_sys::Forward {
+    fn from(forward: Forward) -> Self {
+        match forward {
+            Forward::Dr => Self::DirectRoute,
+            Forward::Nat => Self::Masquerade,
+            Forward::Tun => Self::Tunnel,
+        }
+    }
+}
+
+impl VirtualServer {
+    /// The service as the kernel is to have it.
+    pub fn kernel_service(&self) -> Service {
+        let service = Service::new(self.service, self.scheduler.as_str());
+        match self.persistence_timeout {
+            // At most 31 days.
+            Some(timeout) => {
+                service.persistent(u32::try_from(timeout.as_secs()).unwrap_or(u32::MAX))
+            }
+            None => service,
+        }
+    }
+}
+
+impl RealServer {
+    /// The destination as the kernel is to have it while the server is healthy.
+    pub fn kernel_destination(&self) -> Destination {
+        let id = DestinationId::new(self.address);
+        Destination {
+            upper_threshold: self.upper_threshold,
+            lower_threshold: self.lower_threshold,
+            ..Destination::new(id, self.forward.into(), self.weight)
+        }
+    }
 }

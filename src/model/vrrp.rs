@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use vrrp::wire::{Auth, ChecksumV3, Version};
 
 use super::Family;
 
@@ -17,8 +18,8 @@ pub struct VrrpInstance {
     pub interface: String,
     /// The virtual router id, 1..=255, equal on all directors of this address.
     pub virtual_router_id: u8,
-    /// The protocol version. Always [`VrrpVersion::V3`] when `family` is IPv6.
-    pub version: VrrpVersion,
+    /// The protocol version. Always [`Version::V3`] when `family` is IPv6.
+    pub version: Version,
     /// The family of the adverts and of every virtual address.
     pub family: Family,
     /// 1..=255; the highest becomes master. 255 means "owner of the address": it
@@ -47,29 +48,7 @@ pub struct VrrpInstance {
     /// How many announcements per address a refresh has, at least 1.
     pub garp_master_refresh_repeat: u32,
     /// Over what the checksum of version 3 adverts on IPv4 is taken.
-    pub v3_checksum: V3Checksum,
-}
-
-/// The version of the VRRP protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum VrrpVersion {
-    /// RFC 3768: IPv4, whole seconds, PASS authentication.
-    V2,
-    /// RFC 9568: IPv4 and IPv6, centiseconds, no authentication.
-    V3,
-}
-
-/// Over what a version 3 advert on IPv4 is summed. On IPv6 it is always with the
-/// pseudo header.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum V3Checksum {
-    /// The message and a pseudo header of the IP addresses; keepalived's default.
-    #[default]
-    PseudoHeader,
-    /// The message only, as in version 2; keepalived's `v3_checksum_as_v2`.
-    MessageOnly,
+    pub v3_checksum: ChecksumV3,
 }
 
 /// An address that follows the master.
@@ -129,16 +108,12 @@ impl AddressScope {
 pub struct AuthPass(String);
 
 impl AuthPass {
-    /// The longest password the packet has room for, in bytes (RFC 2338 section 5.3.10).
+    /// The longest password the packet has room for, in bytes (RFC 2338 section 5.3.6).
     pub const MAX_BYTES: usize = 8;
 
-    /// The password as the packet carries it, padded with zero bytes.
-    pub fn to_wire(&self) -> [u8; Self::MAX_BYTES] {
-        let mut wire = [0; Self::MAX_BYTES];
-        for (to, from) in wire.iter_mut().zip(self.0.bytes()) {
-            *to = from;
-        }
-        wire
+    /// The password as an advert carries it.
+    pub fn auth(&self) -> Auth {
+        Auth::pass(self.0.as_bytes())
     }
 }
 

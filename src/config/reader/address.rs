@@ -5,7 +5,6 @@ use std::net::{IpAddr, SocketAddr};
 use super::super::findings::{Code, Findings};
 use super::super::raw::{Spanned, Value};
 use super::super::section;
-use crate::model::Family;
 
 /// `IFNAMSIZ` of `linux/if.h`, without the terminating zero.
 const MAX_INTERFACE_BYTES: usize = 15;
@@ -51,7 +50,7 @@ pub(super) fn with_prefix(raw: &Spanned<Value>, findings: &mut Findings) -> Opti
         return None;
     };
     unicast(address, raw, findings)?;
-    let whole = Family::of(address).host_prefix();
+    let whole = host_prefix(address);
     let prefix = length.map_or(Some(whole), |length| length.parse().ok());
     match prefix {
         Some(prefix) if prefix <= whole && prefix > 0 => Some((address, prefix)),
@@ -89,6 +88,11 @@ fn scope_id(socket: &SocketAddr) -> u32 {
         SocketAddr::V4(_) => 0,
         SocketAddr::V6(socket) => socket.scope_id(),
     }
+}
+
+/// The prefix length of a single address.
+fn host_prefix(address: IpAddr) -> u8 {
+    if address.is_ipv4() { 32 } else { 128 }
 }
 
 /// Complains about an address that no single host can have.

@@ -1,6 +1,9 @@
 //! What an `http` check has beyond the others.
 
+use std::net::SocketAddr;
 use std::time::Duration;
+
+use checks::{HttpSpec, Spec};
 
 use super::super::findings::{Code, Findings};
 use super::super::raw::{Spanned, Value};
@@ -8,7 +11,7 @@ use super::super::schema;
 use super::super::section::Section;
 use super::super::value::Bytes;
 use super::check::{connect_port, request_text};
-use crate::model::{HttpCheck, StatusRange, defaults};
+use crate::model::{HttpCheck, StatusRange, Statuses, defaults};
 
 /// Reads the keys of an `http` check.
 pub(super) fn read(
@@ -27,7 +30,7 @@ pub(super) fn read(
         status: section
             .free(&schema::STATUS)
             .map(|raw| status(raw, findings))
-            .unwrap_or_else(|| vec![defaults::HTTP_STATUS]),
+            .map_or_else(defaults::http_status, Statuses),
         body_limit,
         timeout: timeout(section, connect_timeout, findings),
     }
@@ -35,9 +38,11 @@ pub(super) fn read(
 
 fn path(section: &Section<'_>, findings: &mut Findings) -> String {
     let path = request_text(section, &schema::PATH, findings).unwrap_or(defaults::HTTP_PATH);
-    if !path.starts_with('/') {
+    let anywhere = SocketAddr::from(([127, 0, 0, 1], 80));
+    let request = Spec::Http(HttpSpec::get(anywhere, path));
+    if request.validate().is_err() {
         let span = section.value_span(schema::PATH.name);
-        let message = "path must begin with /".to_owned();
+        let message = "path must begin with / and be fit for a request line".to_owned();
         let help = "the host goes into host, the port into connect_port".to_owned();
         findings.error_help(Code::BadValue, span, message, help);
     }
@@ -78,22 +83,16 @@ fn status(raw: &Spanned<Value>, findings: &mut Findings) -> Vec<StatusRange> {
 
 fn status_range(raw: &Spanned<Value>, findings: &mut Findings) -> Option<StatusRange> {
     let range = match &raw.value {
-        Value::Integer(code) => u16::try_from(*code).ok().map(|code| (code, code)),
-        Value::String(text) => {
-            let (first, last) = text.split_once('-').unwrap_or((text, text));
-            first.trim().parse().ok().zip(last.trim().parse().ok())
-        }
+        Value::Integer(code) => u16::try_from(*code)
+            .ok()
+            .and_then(|code| StatusRange::new(code, code).ok()),
+        Value::String(text) => text.parse().ok(),
         _ => None,
     };
-    match range {
-        Some((first, last)) if 100 <= first && first <= last && last <= 599 => {
-            Some(StatusRange { first, last })
-        }
-        _ => {
-            let message = "status must be codes 100..=599".to_owned();
-            let help = "write 200, \"200-299\", or a list of them".to_owned();
-            findings.error_help(Code::BadValue, raw.span, message, help);
-            None
-        }
+    if range.is_none() {
+        let message = "status must be codes 100..=599".to_owned();
+        let help = "write 200, \"200-299\", or a list of them".to_owned();
+        findings.error_help(Code::BadValue, raw.span, message, help);
     }
+    range
 }

@@ -17,7 +17,7 @@ use super::findings::{Code, Findings};
 use super::raw::{Span, Spanned, Table, Value};
 use super::schema::{self, Free, TableKind};
 use super::section::{self, Section};
-use crate::model::{Config, Global, ServiceAddress};
+use crate::model::{Config, Global, ServiceId};
 
 /// The longest name of anything, in characters.
 const MAX_NAME_CHARS: usize = 64;
@@ -113,7 +113,7 @@ fn warn_of_the_whole(config: &Config, spans: &[Span], findings: &mut Findings) {
         .map(|virtual_address| virtual_address.address)
         .collect();
     for (server, span) in config.virtual_servers.iter().zip(spans) {
-        if let ServiceAddress::Address { address, .. } = server.service
+        if let ServiceId::Addr { address, .. } = server.service
             && !held.contains(&address.ip())
         {
             let message = format!("no VRRP instance has the address {}", address.ip());

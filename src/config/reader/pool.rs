@@ -9,7 +9,7 @@ use super::super::raw::{Span, Spanned};
 use super::super::schema;
 use super::super::section::{self, Section};
 use super::{address, check, real_server};
-use crate::model::{Protocol, RealServer, SCHEDULERS, ServiceAddress, VirtualServer, defaults};
+use crate::model::{RealServer, SCHEDULERS, ServiceId, VirtualServer, defaults};
 
 /// Reads virtual servers, and remembers what may not come twice.
 #[derive(Default)]
@@ -18,7 +18,7 @@ pub(super) struct Reader {
     pub(super) done: Vec<VirtualServer>,
     /// Where the address of each was written.
     pub(super) spans: Vec<Span>,
-    services: HashMap<ServiceAddress, String>,
+    services: HashMap<ServiceId, String>,
 }
 
 impl Reader {
@@ -50,8 +50,8 @@ impl Reader {
             return;
         };
         let span = section.value_span(match service {
-            ServiceAddress::Address { .. } => schema::ADDRESS.name,
-            ServiceAddress::Fwmark { .. } => schema::FWMARK.name,
+            ServiceId::Addr { .. } => schema::ADDRESS.name,
+            ServiceId::Fwmark { .. } => schema::FWMARK.name,
         });
         if let Some(other) = self.services.insert(service, name.to_owned()) {
             let message = format!("{service} is already the service of virtual_server \"{other}\"");
@@ -73,7 +73,7 @@ fn service(
     section: &Section<'_>,
     persistence: Option<Duration>,
     findings: &mut Findings,
-) -> Option<ServiceAddress> {
+) -> Option<ServiceId> {
     let written = section.free(&schema::ADDRESS);
     match (written, section.has(schema::FWMARK.name)) {
         (Some(_), true) => {
@@ -105,19 +105,19 @@ fn service(
                 let help = "add persistence_timeout, or name a port".to_owned();
                 findings.error_help(Code::Conflict, raw.span, message, help);
             }
-            Some(ServiceAddress::Address {
-                protocol: protocol.unwrap_or(Protocol::Tcp),
+            Some(ServiceId::Addr {
+                protocol: protocol.unwrap_or(defaults::PROTOCOL),
                 address: SocketAddr::new(ip, port),
             })
         }
     }
 }
 
-fn fwmark(section: &Section<'_>, findings: &mut Findings) -> Option<ServiceAddress> {
+fn fwmark(section: &Section<'_>, findings: &mut Findings) -> Option<ServiceId> {
     no_effect(section, schema::PROTOCOL.name, "beside fwmark", findings);
     let family = section.choice(&schema::FAMILY, findings)?;
     let mark = section.get(&schema::FWMARK, findings)?;
-    Some(ServiceAddress::Fwmark { mark, family })
+    Some(ServiceId::Fwmark { mark, family })
 }
 
 fn no_effect(section: &Section<'_>, key: &str, reason: &str, findings: &mut Findings) {

@@ -7,12 +7,12 @@ use super::super::raw::Span;
 use super::super::schema;
 use super::super::section::Section;
 use super::{address, check, optional_name};
-use crate::model::{CheckConfig, Family, Forward, Probe, RealServer, ServiceAddress};
+use crate::model::{CheckConfig, Family, Forward, Probe, RealServer, ServiceId};
 
 /// What a real server takes over from its virtual server.
 pub(super) struct Pool<'a> {
     /// The service, if it could be read.
-    pub(super) service: Option<ServiceAddress>,
+    pub(super) service: Option<ServiceId>,
     /// The forwarding method of servers that name none.
     pub(super) forward: Forward,
     /// The checks of servers that have none.
@@ -52,10 +52,10 @@ pub(super) fn read(
     })
 }
 
-fn service_port(service: Option<ServiceAddress>) -> u16 {
+fn service_port(service: Option<ServiceId>) -> u16 {
     match service {
-        Some(ServiceAddress::Address { address, .. }) => address.port(),
-        Some(ServiceAddress::Fwmark { .. }) | None => 0,
+        Some(ServiceId::Addr { address, .. }) => address.port(),
+        Some(ServiceId::Fwmark { .. }) | None => 0,
     }
 }
 
@@ -72,7 +72,7 @@ fn thresholds(section: &Section<'_>, findings: &mut Findings) -> (u32, u32) {
 
 /// Complains where the kernel could not forward from the service to the server.
 fn check_path(
-    service: &ServiceAddress,
+    service: &ServiceId,
     address: SocketAddr,
     forward: Forward,
     span: Span,
@@ -84,7 +84,7 @@ fn check_path(
         let help = "only forward = \"tun\" crosses families".to_owned();
         findings.error_help(Code::Conflict, span, message, help);
     }
-    if let ServiceAddress::Address {
+    if let ServiceId::Addr {
         address: service, ..
     } = service
         && forward != Forward::Nat

@@ -10,7 +10,7 @@ use super::super::schema;
 use super::super::section::{self, Section};
 use super::address;
 use crate::model::{
-    AddressScope, AuthPass, Family, V3Checksum, VirtualAddress, VrrpInstance, VrrpVersion,
+    AddressScope, AuthPass, ChecksumV3, Family, Version, VirtualAddress, VrrpInstance,
 };
 
 /// The count of addresses is one byte of the advert.
@@ -43,7 +43,7 @@ impl Reader {
         let virtual_addresses = self.addresses(name, &interface, &section, findings);
         let family = virtual_addresses
             .first()
-            .map_or(Family::V4, |first| Family::of(first.address));
+            .map_or(Family::Ipv4, |first| Family::of(first.address));
         let version = version(&section, family, findings);
         let instance = VrrpInstance {
             name: name.to_owned(),
@@ -65,7 +65,7 @@ impl Reader {
                 .value(&schema::GARP_MASTER_REFRESH_REPEAT, findings),
             v3_checksum: section
                 .choice(&schema::V3_CHECKSUM, findings)
-                .unwrap_or(V3Checksum::PseudoHeader),
+                .unwrap_or(ChecksumV3::PseudoHeader),
         };
         warn_of_preemption(&section, &instance, findings);
         self.unique_router(&section, &instance, findings);
@@ -177,34 +177,30 @@ fn virtual_address(raw: &Spanned<Value>, findings: &mut Findings) -> Option<Virt
     })
 }
 
-fn version(section: &Section<'_>, family: Family, findings: &mut Findings) -> VrrpVersion {
+fn version(section: &Section<'_>, family: Family, findings: &mut Findings) -> Version {
     let version = match section.value(&schema::VERSION, findings) {
-        2 => VrrpVersion::V2,
-        _ => VrrpVersion::V3,
+        2 => Version::V2,
+        _ => Version::V3,
     };
-    if version == VrrpVersion::V2 && family == Family::V6 {
+    if version == Version::V2 && family == Family::Ipv6 {
         let span = section.value_span(schema::VERSION.name);
         let message = "VRRP version 2 knows no IPv6".to_owned();
         let help = "write version = 3, or leave it out".to_owned();
         findings.error_help(Code::Conflict, span, message, help);
-        return VrrpVersion::V3;
+        return Version::V3;
     }
     version
 }
 
-fn advert_interval(
-    section: &Section<'_>,
-    version: VrrpVersion,
-    findings: &mut Findings,
-) -> Duration {
+fn advert_interval(section: &Section<'_>, version: Version, findings: &mut Findings) -> Duration {
     let interval = section.value(&schema::ADVERT_INTERVAL, findings);
     let centisecond = Duration::from_millis(10).as_nanos();
     let fault = match version {
-        VrrpVersion::V2 if interval.subsec_nanos() != 0 => {
+        Version::V2 if interval.subsec_nanos() != 0 => {
             "must be whole seconds, 1s..=255s, in VRRP version 2"
         }
-        VrrpVersion::V3 if interval > MAX_V3_INTERVAL => "must be 10ms..=40.95s in VRRP version 3",
-        VrrpVersion::V3 if !interval.as_nanos().is_multiple_of(centisecond) => {
+        Version::V3 if interval > MAX_V3_INTERVAL => "must be 10ms..=40.95s in VRRP version 3",
+        Version::V3 if !interval.as_nanos().is_multiple_of(centisecond) => {
             "must be a multiple of 10ms in VRRP version 3"
         }
         _ => return interval,
@@ -214,14 +210,10 @@ fn advert_interval(
     interval
 }
 
-fn auth_pass(
-    section: &Section<'_>,
-    version: VrrpVersion,
-    findings: &mut Findings,
-) -> Option<AuthPass> {
+fn auth_pass(section: &Section<'_>, version: Version, findings: &mut Findings) -> Option<AuthPass> {
     let raw = section.free(&schema::AUTH_PASS)?;
     let text = section::string("auth_pass", raw, findings)?;
-    if version == VrrpVersion::V3 {
+    if version == Version::V3 {
         let message = "VRRP version 3 has no authentication".to_owned();
         let help = "write version = 2, or remove auth_pass".to_owned();
         findings.error_help(Code::Conflict, raw.span, message, help);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::value::Bytes;
 use super::TableKind;
 use super::key::{Choice, Free, Key, Preset};
-use crate::model::{HttpMethod, StartState, defaults};
+use crate::model::{Method, Start, defaults};
 
 /// What a check can be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,10 +114,10 @@ pub(in crate::config) const RETRY_DELAY: Key<Duration> = Key {
     max: Duration::from_secs(3_600),
     doc: "between a failed attempt and the next",
 };
-pub(in crate::config) const START: Choice<StartState> = Choice {
+pub(in crate::config) const START: Choice<Start> = Choice {
     name: "start",
     preset: Preset::Value(defaults::CHECK_START),
-    words: &[("up", StartState::Up), ("down", StartState::Down)],
+    words: &[("up", Start::Up), ("down", Start::Down)],
     doc: "what the server counts as before the first result",
 };
 pub(in crate::config) const CONNECT_PORT: Key<u32> = Key {
@@ -134,16 +134,16 @@ pub(in crate::config) const PATH: Free = Free {
     range: "begins with `/`",
     doc: "what is asked for, with the query if there is one",
 };
-pub(in crate::config) const METHOD: Choice<HttpMethod> = Choice {
+pub(in crate::config) const METHOD: Choice<Method> = Choice {
     name: "method",
     preset: Preset::Value(defaults::HTTP_METHOD),
-    words: &[("GET", HttpMethod::Get), ("HEAD", HttpMethod::Head)],
+    words: &[("GET", Method::Get), ("HEAD", Method::Head)],
     doc: "the method of the request",
 };
 pub(in crate::config) const HOST: Free = Free {
     name: "host",
     kind: "string",
-    default: "the address and port connected to",
+    default: "the address, with the port unless it is 80",
     range: "`\"NAME\"`, `\"NAME:PORT\"`",
     doc: "the `Host` header",
 };

@@ -36,7 +36,7 @@ pub(in crate::config) const ADDRESS: Free = Free {
 };
 pub(in crate::config) const PROTOCOL: Choice<Protocol> = Choice {
     name: "protocol",
-    preset: Preset::Value(Protocol::Tcp),
+    preset: Preset::Value(defaults::PROTOCOL),
     words: &[
         ("tcp", Protocol::Tcp),
         ("udp", Protocol::Udp),
@@ -53,8 +53,8 @@ pub(in crate::config) const FWMARK: Key<u32> = Key {
 };
 pub(in crate::config) const FAMILY: Choice<Family> = Choice {
     name: "family",
-    preset: Preset::Value(Family::V4),
-    words: &[("ipv4", Family::V4), ("ipv6", Family::V6)],
+    preset: Preset::Value(Family::Ipv4),
+    words: &[("ipv4", Family::Ipv4), ("ipv6", Family::Ipv6)],
     doc: "the family of the packets with `fwmark`",
 };
 pub(in crate::config) const SCHEDULER: Free = Free {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::TableKind;
 use super::key::{Choice, Flag, Free, Key, Preset};
-use crate::model::{AddressScope, V3Checksum, VrrpVersion, defaults};
+use crate::model::{AddressScope, ChecksumV3, Version, defaults};
 
 /// `[vrrp_instance.NAME]`.
 pub(in crate::config) const VRRP_INSTANCE: TableKind = TableKind {
@@ -62,8 +62,8 @@ pub(in crate::config) const PRIORITY: Key<u32> = Key {
 pub(in crate::config) const VERSION: Key<u32> = Key {
     name: "version",
     preset: Preset::Value(match defaults::VRRP_VERSION {
-        VrrpVersion::V2 => 2,
-        VrrpVersion::V3 => 3,
+        Version::V2 => 2,
+        Version::V3 => 3,
     }),
     min: 2,
     max: 3,
@@ -134,12 +134,12 @@ pub(in crate::config) const GARP_MASTER_REFRESH_REPEAT: Key<u32> = Key {
     max: 100,
     doc: "announcements per address in a refresh",
 };
-pub(in crate::config) const V3_CHECKSUM: Choice<V3Checksum> = Choice {
+pub(in crate::config) const V3_CHECKSUM: Choice<ChecksumV3> = Choice {
     name: "v3_checksum",
     preset: Preset::Value(defaults::V3_CHECKSUM),
     words: &[
-        ("pseudo_header", V3Checksum::PseudoHeader),
-        ("message_only", V3Checksum::MessageOnly),
+        ("pseudo_header", ChecksumV3::PseudoHeader),
+        ("message_only", ChecksumV3::MessageOnly),
     ],
     doc: "what the checksum of version 3 on IPv4 covers; `message_only` is keepalived's \
           `v3_checksum_as_v2`",
