@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use vrrp::wire::{Auth, ChecksumV3, Version};
+use vrrp::wire::{Advert, Auth, ChecksumV3, Checksums, Expect, Version};
 
 use super::Family;
 
@@ -49,6 +49,48 @@ pub struct VrrpInstance {
     pub garp_master_refresh_repeat: u32,
     /// Over what the checksum of version 3 adverts on IPv4 is taken.
     pub v3_checksum: ChecksumV3,
+}
+
+impl VrrpInstance {
+    /// The advert this director sends as master.
+    pub fn advert(&self) -> Advert {
+        Advert {
+            version: self.version,
+            vrid: self.virtual_router_id,
+            priority: self.priority,
+            interval: self.advert_interval,
+            auth: self.auth(),
+            addresses: self.addresses(),
+        }
+    }
+
+    /// What the adverts of other directors must be like. Both checksums are accepted,
+    /// whichever is sent: to hear a master that is configured otherwise is better than
+    /// to become a second one.
+    pub fn expect(&self) -> Expect {
+        match self.version {
+            Version::V2 => Expect::v2(self.auth()),
+            Version::V3 => {
+                Expect::v3(Checksums::only(ChecksumV3::PseudoHeader).with(ChecksumV3::MessageOnly))
+            }
+        }
+    }
+
+    /// How the checksum of a version 3 advert is made.
+    pub fn checksum(&self) -> ChecksumV3 {
+        self.v3_checksum
+    }
+
+    /// The authentication, [`Auth::None`] without a password.
+    pub fn auth(&self) -> Auth {
+        self.auth_pass.as_ref().map_or(Auth::None, AuthPass::auth)
+    }
+
+    /// The virtual addresses without their prefix lengths, in the order of the advert.
+    pub fn addresses(&self) -> Vec<IpAddr> {
+        let addresses = self.virtual_addresses.iter();
+        addresses.map(|address| address.address).collect()
+    }
 }
 
 /// An address that follows the master.
