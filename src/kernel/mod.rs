@@ -10,5 +10,6 @@
 //! Nothing here is `unsafe`: system calls go through `rustix`, `socket2` and
 //! `netlink-sys`.
 
+pub mod ipvs;
 pub mod netlink;
 pub mod rtnl;
