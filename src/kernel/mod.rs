@@ -10,6 +10,8 @@
 //! Nothing here is `unsafe`: system calls go through `rustix`, `socket2` and
 //! `netlink-sys`.
 
+pub mod clock;
 pub mod ipvs;
 pub mod netlink;
+pub mod ready;
 pub mod rtnl;

@@ -1,0 +1,220 @@
+//! The clocks of this host, and a timer that wakes at an absolute time.
+//!
+//! The only place where time is read. The cores get it as a [`Mono`].
+
+use std::future::pending;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::time::{Duration, SystemTime};
+
+use mono::Mono;
+use rustix::time::{
+    ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime,
+};
+use tokio::io::unix::AsyncFd;
+
+use super::ready;
+
+/// The present, by `CLOCK_MONOTONIC`: one clock for all processes of a host
+/// until it reboots. It stands still while the host is suspended.
+#[must_use]
+pub fn monotonic_now() -> Mono {
+    let now = clock_gettime(ClockId::Monotonic);
+    let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
+    let nanos = u64::try_from(now.tv_nsec).unwrap_or(0);
+    Mono::from_nanos(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
+}
+
+/// The present, by the wall clock: for people, never for deadlines.
+#[must_use]
+pub fn wall_now() -> SystemTime {
+    SystemTime::now()
+}
+
+/// What the wall clock would have shown at `then`, had nobody set it since.
+#[must_use]
+pub fn wall_at(then: Mono) -> SystemTime {
+    let now = monotonic_now();
+    let wall = wall_now();
+    if then > now {
+        wall.checked_add(then.since(now)).unwrap_or(wall)
+    } else {
+        wall.checked_sub(now.since(then)).unwrap_or(wall)
+    }
+}
+
+/// A timer of the kernel's (`timerfd`) with an absolute deadline on the clock
+/// of [`monotonic_now`], in nanoseconds. Its descriptor is readable from the
+/// deadline on, for any kind of `poll`; [`AsyncTimer`] is for tokio.
+#[derive(Debug)]
+pub struct Timer(OwnedFd);
+
+impl Timer {
+    /// A timer without a deadline.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel gives no descriptor.
+    pub fn new() -> io::Result<Self> {
+        let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
+        Ok(Self(rustix::time::timerfd_create(
+            TimerfdClockId::Monotonic,
+            flags,
+        )?))
+    }
+
+    /// Sets the deadline, `None` for never. One in the past fires at once; an
+    /// earlier one is forgotten.
+    ///
+    /// # Errors
+    ///
+    /// None that a caller could have caused.
+    pub fn set(&self, deadline: Option<Mono>) -> io::Result<()> {
+        let zero = Timespec::default();
+        let value = Itimerspec {
+            it_interval: zero,
+            // To the kernel, zero means never.
+            it_value: deadline.map_or(zero, |at| timespec(at.max(Mono::from_nanos(1)))),
+        };
+        rustix::time::timerfd_settime(&self.0, TimerfdTimerFlags::ABSTIME, &value)?;
+        Ok(())
+    }
+
+    /// Takes the signal of a deadline that has passed.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::WouldBlock`] when none has passed since it was set.
+    pub fn take(&self) -> io::Result<()> {
+        let mut ticks = [0; 8];
+        rustix::io::read(&self.0, &mut ticks)?;
+        Ok(())
+    }
+}
+
+impl AsFd for Timer {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl AsRawFd for Timer {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+}
+
+/// A [`Timer`] under tokio. Tokio's own timers round up to the next
+/// millisecond; this one does not round.
+#[derive(Debug)]
+pub struct AsyncTimer(AsyncFd<Timer>);
+
+impl AsyncTimer {
+    /// A timer without a deadline.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel gives no descriptor.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime with I/O.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self(ready::readable(Timer::new()?)?))
+    }
+
+    /// Waits until `deadline`, for ever if `None`. May be dropped and called
+    /// anew with another deadline.
+    ///
+    /// # Errors
+    ///
+    /// None that a caller could have caused.
+    pub async fn wait(&mut self, deadline: Option<Mono>) -> io::Result<()> {
+        self.0.get_ref().set(deadline)?;
+        let Some(deadline) = deadline else {
+            return pending().await;
+        };
+        // Readiness may be left over from an earlier deadline: trust the clock.
+        while monotonic_now() < deadline {
+            let mut ready = self.0.readable().await?;
+            if let Ok(taken) = ready.try_io(|timer| timer.get_ref().take()) {
+                taken?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn timespec(at: Mono) -> Timespec {
+    let since_epoch = Duration::from_nanos(at.as_nanos());
+    Timespec {
+        tv_sec: i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: since_epoch.subsec_nanos().into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn the_clock_goes_forward_and_agrees_with_the_wall() {
+        let before = monotonic_now();
+        let after = monotonic_now();
+        assert!(before <= after && before > Mono::ZERO);
+        let second_ago = wall_at(after - Duration::from_secs(1));
+        let age = wall_now().duration_since(second_ago).unwrap();
+        assert!(
+            age >= Duration::from_secs(1) && age < Duration::from_secs(60),
+            "{age:?}"
+        );
+        assert!(wall_at(after + Duration::from_secs(60)) > wall_now());
+    }
+
+    #[test]
+    fn a_timer_signals_once_and_only_after_its_deadline() {
+        let timer = Timer::new().unwrap();
+        let none = |timer: &Timer| timer.take().unwrap_err().kind() == io::ErrorKind::WouldBlock;
+        assert!(none(&timer));
+        timer
+            .set(Some(monotonic_now() + Duration::from_secs(3600)))
+            .unwrap();
+        assert!(none(&timer));
+        for past in [Mono::ZERO, monotonic_now()] {
+            timer.set(Some(past)).unwrap();
+            timer.take().unwrap();
+            assert!(none(&timer));
+        }
+        timer.set(Some(Mono::ZERO)).unwrap();
+        timer.set(None).unwrap();
+        assert!(none(&timer));
+    }
+
+    #[test]
+    fn waiting_ends_at_the_deadline_and_not_before() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let mut timer = AsyncTimer::new().unwrap();
+            // Given up, and its signal left behind.
+            let soon = monotonic_now() + MS;
+            tokio::select! {
+                biased;
+                () = tokio::task::yield_now() => {}
+                _ = timer.wait(Some(soon)) => {}
+            }
+            for _ in 0..5 {
+                let deadline = monotonic_now() + 3 * MS;
+                timer.wait(Some(deadline)).await.unwrap();
+                assert!(monotonic_now() >= deadline);
+            }
+            let never = timer.wait(None);
+            let given_up = tokio::time::timeout(5 * MS, never).await;
+            assert!(given_up.is_err());
+        });
+    }
+}
