@@ -1,5 +1,7 @@
 //! `lvsd::kernel` against the running kernel, in network namespaces.
 
+#[path = "kernel/monitor.rs"]
+mod monitor;
 #[path = "kernel/namespace.rs"]
 mod namespace;
 #[path = "kernel/rtnl.rs"]

@@ -12,6 +12,7 @@
 
 pub mod clock;
 pub mod ipvs;
+pub mod monitor;
 pub mod netlink;
 pub mod ready;
 pub mod rtnl;

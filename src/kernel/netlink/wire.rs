@@ -114,6 +114,12 @@ impl Batch {
         self.bytes.len()
     }
 
+    /// The requests as they are packed, not yet numbered.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// Appends a request. `flags` beyond `NLM_F_REQUEST`, which is always
     /// set: `NLM_F_CREATE`, `NLM_F_EXCL`, `NLM_F_REPLACE`. Acknowledgement is
     /// the socket's business.
