@@ -4,5 +4,7 @@
 mod monitor;
 #[path = "kernel/namespace.rs"]
 mod namespace;
+#[path = "kernel/process.rs"]
+mod process;
 #[path = "kernel/rtnl.rs"]
 mod rtnl;

@@ -12,7 +12,11 @@
 
 pub mod clock;
 pub mod ipvs;
+pub mod lock;
 pub mod monitor;
 pub mod netlink;
+pub mod preflight;
+pub mod privilege;
 pub mod ready;
 pub mod rtnl;
+pub mod sysctl;
