@@ -18,6 +18,7 @@
 
 pub mod address;
 mod drift;
+pub mod ipvs;
 
 pub mod level;
 
