@@ -19,7 +19,7 @@
 //! Requests block while the kernel holds its locks (the RTNL lock can be held
 //! for long): keep this socket off threads that have deadlines.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
@@ -59,7 +59,6 @@ const DUMP_TRIES: u32 = 10;
 pub type Outcome = Result<(), Refusal>;
 
 /// A netlink request socket. See the [module](self) for what it promises.
-#[derive(Debug)]
 pub struct Socket {
     socket: netlink_sys::Socket,
     port: u32,
@@ -335,6 +334,17 @@ impl Socket {
             }
         }
         Ok(())
+    }
+}
+
+/// Without the receive buffer's 128 KiB.
+impl fmt::Debug for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Socket")
+            .field("port", &self.port)
+            .field("sequence", &self.sequence)
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
     }
 }
 
