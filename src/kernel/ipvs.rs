@@ -23,6 +23,7 @@ use netlink_packet_generic::ctrl::{GenlCtrl, GenlCtrlCmd};
 use rustix::io::Errno;
 
 use super::netlink::{Batch, NETLINK_GENERIC, Outcome, Raw, Socket};
+use crate::reconcile::ipvs::{Entry, Op, Table};
 
 mod error;
 
@@ -40,8 +41,24 @@ pub struct ObservedEntry {
     pub destinations: Vec<ObservedDestination>,
 }
 
+impl ObservedEntry {
+    /// What can be compared with what is desired.
+    #[must_use]
+    pub fn entry(&self) -> Entry {
+        let destinations = self.destinations.iter().map(|d| d.destination);
+        Entry::new(self.service.service.clone(), destinations)
+    }
+}
+
 /// The kernel's table.
 pub type ObservedTable = BTreeMap<ServiceId, ObservedEntry>;
+
+/// What of the kernel's table can be compared with what is desired.
+#[must_use]
+pub fn comparable(observed: &ObservedTable) -> Table {
+    let entries = observed.iter().map(|(id, entry)| (*id, entry.entry()));
+    entries.collect()
+}
 
 /// A connection to the IPVS of this network namespace. Blocks; see
 /// [`netlink`](super::netlink).
@@ -112,15 +129,25 @@ impl Ipvs {
         }
     }
 
-    /// Carries `requests` out, in order, many in one `sendmsg`; a refused one
-    /// does not keep those behind it from being done. Only for requests that
-    /// change something: replies are dropped.
+    /// Carries `ops` out, in order, many in one `sendmsg`; a refused one does
+    /// not keep those behind it from being done.
     ///
     /// # Errors
     ///
-    /// For each request its own. The outer error means that nothing certain
+    /// For each operation its own. The outer error means that nothing certain
     /// is known about any of them: observe again.
-    pub fn apply(&mut self, requests: &[Request]) -> Result<Vec<Result<(), Error>>, Error> {
+    pub fn apply(&mut self, ops: &[Op]) -> Result<Vec<Result<(), Error>>, Error> {
+        let requests: Vec<Request> = ops.iter().map(Op::request).collect();
+        self.run(&requests)
+    }
+
+    /// Carries requests out as [`Ipvs::apply`] does. For those that change
+    /// something: replies are dropped.
+    ///
+    /// # Errors
+    ///
+    /// As [`Ipvs::apply`].
+    pub fn run(&mut self, requests: &[Request]) -> Result<Vec<Result<(), Error>>, Error> {
         let mut outcomes = self.send(requests)?;
         if outcomes.iter().any(is_missing) && self.renew()? {
             self.send_again(requests, &mut outcomes)?;
