@@ -1,0 +1,33 @@
+//! The two time spans of VRRP, exact to the nanosecond.
+
+use std::time::Duration;
+
+use crate::{Config, Version};
+
+/// `Skew_Time`: what a router of `priority` waits in addition, so that the
+/// best Backup speaks first.
+///
+/// - v2 (RFC 3768 6.1): `(256 - priority) / 256` seconds, whatever the interval;
+/// - v3 (RFC 9568 6.1): `(256 - priority) * interval / 256`, where `interval`
+///   is the Master's.
+///
+/// v3 spans that are no whole number of nanoseconds are rounded down.
+#[must_use]
+pub fn skew(version: Version, priority: u8, interval: Duration) -> Duration {
+    let base = match version {
+        Version::V2 => Duration::from_secs(1),
+        Version::V3 => interval,
+    };
+    base.saturating_mul(256 - u32::from(priority)) / 256
+}
+
+/// `Master_Down_Interval`: the silence after which a Backup takes over,
+/// `down_timer_adverts * interval + skew`.
+///
+/// The RFCs fix `down_timer_adverts` at 3. `interval` is the Master's.
+#[must_use]
+pub fn master_down(config: &Config, interval: Duration) -> Duration {
+    interval
+        .saturating_mul(u32::from(config.down_timer_adverts))
+        .saturating_add(skew(config.version, config.priority, interval))
+}
