@@ -285,6 +285,7 @@ impl Scene {
         self.step(Input::Timer)
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "tests read better")]
     pub fn hears(self, heard: Heard) -> Self {
         let Heard { src, advert } = &heard;
         self.step(Input::Advert { src: *src, advert })
