@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::source::printable;
+
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -84,7 +86,7 @@ impl Diagnostic {
             severity: Severity::Error,
             code: "file",
             message: problem.to_string(),
-            file: file.to_owned(),
+            file: printable(file),
             location: None,
             help,
         }

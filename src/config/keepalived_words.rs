@@ -37,15 +37,15 @@ pub(super) const WORDS: &[(&str, &str)] = &[
     ("status_code", "write status in a check of type http"),
     (
         "TCP_CHECK",
-        "write [[virtual_server.NAME.check]] with type = \"tcp\"",
+        "write [[virtual_server.NAME.check]] of type tcp",
     ),
     (
         "HTTP_GET",
-        "write [[virtual_server.NAME.check]] with type = \"http\"",
+        "write [[virtual_server.NAME.check]] of type http",
     ),
     (
         "PING_CHECK",
-        "write [[virtual_server.NAME.check]] with type = \"icmp\"",
+        "write [[virtual_server.NAME.check]] of type icmp",
     ),
 ];
 

@@ -6,8 +6,8 @@ use super::raw::{Span, Spanned, Table, Value};
 use super::schema::{Choice, Describe, Flag, Free, Key, Preset, TABLES, TableKind};
 use super::value::Unit;
 
-/// How alike two words must be for one to be suggested for the other.
-const SIMILARITY: f64 = 0.8;
+/// How unlike (Jaro-Winkler) two words may be for one to be suggested for the other.
+const UNLIKENESS: f64 = 0.2;
 /// The longest word a suggestion is looked for, in bytes.
 const SUGGESTION_BYTES: usize = 64;
 
@@ -28,12 +28,15 @@ impl<'t> Section<'t> {
         findings: &mut Findings,
     ) -> Self {
         for (key, _) in &table.entries {
-            if !kind.has(&key.value) && !findings.full() {
-                let message = format!("unknown key `{}` in {}", key.value, kind.header);
-                match unknown_key_help(&key.value, kind) {
-                    Some(help) => findings.error_help(Code::UnknownKey, key.span, message, help),
-                    None => findings.error(Code::UnknownKey, key.span, message),
-                }
+            if kind.has(&key.value) {
+                continue;
+            }
+            let message = format!("unknown key `{}` in {}", key.value, kind.header);
+            // Looking for a suggestion takes time; a flood of keys gets none.
+            let help = (!findings.full()).then(|| unknown_key_help(&key.value, kind));
+            match help.flatten() {
+                Some(help) => findings.error_help(Code::UnknownKey, key.span, message, help),
+                None => findings.error(Code::UnknownKey, key.span, message),
             }
         }
         Self { table, at, kind }
@@ -109,6 +112,12 @@ impl<'t> Section<'t> {
             }
             Ok(value) => Some(value),
         }
+    }
+
+    /// Whether the key is there and its value within its range.
+    pub(super) fn good<T: Unit + Sync>(&self, key: &Key<T>) -> bool {
+        let mut aside = Findings::default();
+        self.has(key.name) && self.get(key, &mut aside).is_some() && !aside.failed()
     }
 
     /// [`Section::get`] for a key that has a default or is required; the lower bound
@@ -211,6 +220,24 @@ pub(super) fn list<'t>(
     }
 }
 
+/// The items of a list of tables; anything else is an error that says how it is
+/// written.
+pub(super) fn tables<'t>(
+    header: &str,
+    raw: &'t Spanned<Value>,
+    findings: &mut Findings,
+) -> &'t [Spanned<Value>] {
+    match &raw.value {
+        Value::Array(items) => items,
+        other => {
+            let message = format!("a list of tables is needed here, this is {}", other.kind());
+            let help = format!("it is written {header}, with two brackets each");
+            findings.error_help(Code::WrongType, raw.span, message, help);
+            &[]
+        }
+    }
+}
+
 /// The entries of a table; anything else is an error that says how it is written.
 pub(super) fn table<'t>(
     header: &str,
@@ -250,14 +277,21 @@ fn unknown_key_help(key: &str, kind: &TableKind) -> Option<String> {
     })
 }
 
-/// The word most like `word`, if one is alike enough.
+/// The word most like `word`, if one is alike enough: one letter more, less, changed or
+/// swapped, another case, or a long common beginning.
 fn nearest<'w>(word: &str, words: impl Iterator<Item = &'w str>) -> Option<&'w str> {
     if word.len() > SUGGESTION_BYTES {
         return None;
     }
+    let word = word.to_lowercase();
     words
-        .map(|candidate| (strsim::jaro_winkler(word, candidate), candidate))
-        .filter(|(likeness, _)| *likeness >= SIMILARITY)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, candidate)| candidate)
+        .map(|candidate| {
+            let lower = candidate.to_lowercase();
+            let edits = strsim::osa_distance(&word, &lower);
+            let unlikeness = 1.0 - strsim::jaro_winkler(&word, &lower);
+            (edits, unlikeness, candidate)
+        })
+        .filter(|(edits, unlikeness, _)| *edits <= 1 || *unlikeness <= UNLIKENESS)
+        .min_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)))
+        .map(|(_, _, candidate)| candidate)
 }

@@ -29,7 +29,7 @@ impl<'t> Sources<'t> {
 
     /// The name of the file `span` is in.
     pub(super) fn name(&self, _span: Span) -> String {
-        self.name.to_owned()
+        printable(self.name)
     }
 
     /// The line `span` begins in, and the part of it the span covers.

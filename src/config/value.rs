@@ -12,8 +12,13 @@ pub(super) trait Unit: Copy + PartialOrd {
     /// Reads it; the error continues the sentence "KEY must be".
     fn read(value: &Value) -> Result<Self, String>;
 
-    /// As a person would write it, without quotes.
+    /// As a person would say it.
     fn show(self) -> String;
+
+    /// As it is written in a file.
+    fn written(self) -> String {
+        format!("\"{}\"", self.show())
+    }
 }
 
 impl Unit for u32 {
@@ -29,6 +34,10 @@ impl Unit for u32 {
 
     fn show(self) -> String {
         self.to_string()
+    }
+
+    fn written(self) -> String {
+        self.show()
     }
 }
 
@@ -48,6 +57,7 @@ impl Unit for Duration {
     fn show(self) -> String {
         let nanos = self.as_nanos();
         let units = [
+            ("d", 86_400_000_000_000),
             ("h", 3_600_000_000_000),
             ("m", 60_000_000_000),
             ("s", 1_000_000_000),
@@ -57,7 +67,7 @@ impl Unit for Duration {
         if nanos == 0 {
             return "0s".to_owned();
         }
-        // Whole minutes and hours only: 90s reads better than 1.5m.
+        // Whole minutes, hours and days only: 90s reads better than 1.5m.
         for (unit, size) in units {
             if nanos.is_multiple_of(size) {
                 return format!("{}{unit}", nanos / size);

@@ -101,7 +101,7 @@ fn unicast(address: IpAddr, raw: &Spanned<Value>, findings: &mut Findings) -> Op
         _ if address.is_unspecified() => "the unspecified address",
         _ if address.is_multicast() => "a multicast address",
         IpAddr::V4(v4) if v4.is_broadcast() => "the broadcast address",
-        IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some() => "IPv4 in IPv6 clothing",
+        IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some() => "an IPv4 address in IPv6 form",
         _ => return Some(()),
     };
     let message = format!("{address} is {fault}, not the address of a host");

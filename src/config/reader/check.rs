@@ -12,10 +12,10 @@ use crate::model::{CheckConfig, Probe, defaults};
 
 /// Reads a list of checks.
 pub(super) fn read_all(raw: &Spanned<Value>, findings: &mut Findings) -> Vec<CheckConfig> {
-    section::list(schema::CHECK.name, raw, findings)
+    section::tables(schema::CHECK_ANY.header, raw, findings)
         .iter()
         .filter_map(|item| {
-            let table = section::table("[[virtual_server.NAME.check]]", item, findings)?;
+            let table = section::table(schema::CHECK_ANY.header, item, findings)?;
             read(table, item, findings)
         })
         .collect()
@@ -62,7 +62,7 @@ fn check_type(table: &Table, item: &Spanned<Value>, findings: &mut Findings) -> 
             .cloned()
             .collect(),
     };
-    let section = Section::open(&only_type, item.span, &schema::CHECK_TCP, findings);
+    let section = Section::open(&only_type, item.span, &schema::CHECK_ANY, findings);
     let kind = section.choice(&schema::TYPE, findings)?;
     if kind == CheckType::Later {
         let span = section.value_span(schema::TYPE.name);

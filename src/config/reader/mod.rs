@@ -52,7 +52,10 @@ pub(super) fn read(root: &Table, findings: &mut Findings) -> Config {
         vrrp_instances: instances.done,
         virtual_servers: servers.done,
     };
-    warn_of_the_whole(&config, &servers.spans, findings);
+    // After an error they may only be echoes of it.
+    if !findings.failed() {
+        warn_of_the_whole(&config, &servers.spans, findings);
+    }
     config
 }
 
@@ -81,7 +84,7 @@ fn named<'t>(
     };
     let mut tables = Vec::new();
     for (name, raw) in &outer.entries {
-        check_name(key.name, &name.value, name.span, findings);
+        check_name("a name", &name.value, name.span, findings);
         if let Some(table) = section::table(kind.header, raw, findings) {
             // An inline or dotted table may have no header; its name is near enough.
             let at = if raw.span == Span::default() {
@@ -129,7 +132,7 @@ fn check_name(what: &str, name: &str, span: Span, findings: &mut Findings) -> bo
     let good = (1..=MAX_NAME_CHARS).contains(&length) && !name.chars().any(char::is_control);
     if !good {
         let message = format!(
-            "the name of {what} must have 1..={MAX_NAME_CHARS} characters, none of them a control character"
+            "{what} must have 1..={MAX_NAME_CHARS} characters, none of them a control character"
         );
         findings.error(Code::BadValue, span, message);
     }

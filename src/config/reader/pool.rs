@@ -159,8 +159,8 @@ fn real_servers(
     };
     let mut addresses = HashSet::new();
     let mut found = Vec::new();
-    for item in section::list("real_server", raw, findings) {
-        let header = schema::REAL_SERVER.header;
+    let header = schema::REAL_SERVER.header;
+    for item in section::tables(header, raw, findings) {
         let Some(table) = section::table(header, item, findings) else {
             continue;
         };

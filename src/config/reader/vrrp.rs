@@ -68,7 +68,9 @@ impl Reader {
                 .unwrap_or(ChecksumV3::PseudoHeader),
         };
         warn_of_preemption(&section, &instance, findings);
-        self.unique_router(&section, &instance, findings);
+        if section.good(&schema::VIRTUAL_ROUTER_ID) && !instance.interface.is_empty() {
+            self.unique_router(&section, &instance, findings);
+        }
         self.done.push(instance);
     }
 

@@ -17,9 +17,16 @@ pub(in crate::config) enum CheckType {
     Later,
 }
 
+/// A check whose type is not known yet.
+pub(in crate::config) const CHECK_ANY: TableKind = TableKind {
+    header: "[[virtual_server.NAME.check]]",
+    doc: "",
+    keys: &[&TYPE],
+};
+
 /// A check of type `tcp`.
 pub(in crate::config) const CHECK_TCP: TableKind = TableKind {
-    header: "[[virtual_server.NAME.check]] with type = \"tcp\"",
+    header: "[[virtual_server.NAME.check]] of type tcp",
     doc: "Opens a TCP connection. The same table under a real server, \
           `[[virtual_server.NAME.real_server.check]]`, is for that one only. A server is \
           healthy while all its checks are.",
@@ -36,7 +43,7 @@ pub(in crate::config) const CHECK_TCP: TableKind = TableKind {
 
 /// A check of type `http`.
 pub(in crate::config) const CHECK_HTTP: TableKind = TableKind {
-    header: "[[virtual_server.NAME.check]] with type = \"http\"",
+    header: "[[virtual_server.NAME.check]] of type http",
     doc: "Asks for a page over HTTP/1.1 and reads the whole response.",
     keys: &[
         &TYPE,
@@ -57,7 +64,7 @@ pub(in crate::config) const CHECK_HTTP: TableKind = TableKind {
 
 /// A check of type `icmp`.
 pub(in crate::config) const CHECK_ICMP: TableKind = TableKind {
-    header: "[[virtual_server.NAME.check]] with type = \"icmp\"",
+    header: "[[virtual_server.NAME.check]] of type icmp",
     doc: "Sends an echo request and waits for the reply.",
     keys: &[
         &TYPE,

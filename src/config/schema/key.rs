@@ -59,7 +59,7 @@ impl<T: Unit + Sync> Describe for Key<T> {
         match self.preset {
             Preset::Required => "required".to_owned(),
             Preset::Unset(meaning) => meaning.to_owned(),
-            Preset::Value(value) => format!("`{}`", value.show()),
+            Preset::Value(value) => format!("`{}`", value.written()),
         }
     }
 

@@ -32,7 +32,7 @@ impl TableKind {
 
 /// The top of the file.
 pub(super) const ROOT: TableKind = TableKind {
-    header: "the top of the file",
+    header: "the top level of the file",
     doc: "",
     keys: &[&GLOBAL_TABLE, &VRRP_INSTANCE_TABLE, &VIRTUAL_SERVER_TABLE],
 };

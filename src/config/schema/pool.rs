@@ -98,14 +98,14 @@ pub(in crate::config) const CHECK: Free = Free {
     kind: "list of tables",
     default: "none",
     range: "",
-    doc: "the checks of every real server that has none of its own (below)",
+    doc: "the checks of every real server that has none of its own",
 };
 pub(in crate::config) const REAL_SERVERS: Free = Free {
     name: "real_server",
     kind: "list of tables",
     default: "none",
     range: "",
-    doc: "the pool (below)",
+    doc: "the pool",
 };
 
 /// `[[virtual_server.NAME.real_server]]`.

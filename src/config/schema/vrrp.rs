@@ -50,7 +50,7 @@ pub(in crate::config) const VIRTUAL_ADDRESSES: Free = Free {
     kind: "list of addresses",
     default: "required",
     range: "1..=255, all IPv4 or all IPv6",
-    doc: "what the master holds: `\"IP\"`, `\"IP/LENGTH\"` or a table (below)",
+    doc: "what the master holds: `\"IP\"`, `\"IP/LENGTH\"` or a table of its own",
 };
 pub(in crate::config) const PRIORITY: Key<u32> = Key {
     name: "priority",
