@@ -1,0 +1,170 @@
+//! Every diagnostic of the configuration, as `lvsd check` shows it.
+//!
+//! Each `tests/config/NAME.toml` is checked and the output compared with
+//! `NAME.expected`. `LVSD_REGEN=1 cargo test -p lvsd --test config_diagnostics` writes
+//! the expected files anew; read the difference before committing it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use lvsd::cli::check;
+use lvsd::config::{self, MAX_FILE_BYTES, Severity, Style};
+
+fn cases() -> Vec<PathBuf> {
+    let dir = Path::new("tests/config");
+    let mut files: Vec<_> = fs::read_dir(dir)
+        .expect("the directory of cases")
+        .map(|entry| entry.expect("a case").path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "toml"))
+        .collect();
+    files.sort();
+    files
+}
+
+fn checked(file: &Path) -> String {
+    let mut out = Vec::new();
+    let status = check::run(file, &mut out, Style::Plain);
+    let out = String::from_utf8(out).expect("plain text");
+    let status = if status == ExitCode::SUCCESS { 0 } else { 2 };
+    format!("{out}exit {status}\n")
+}
+
+#[test]
+fn every_file_gives_its_expected_diagnostics() {
+    let regenerate = std::env::var_os("LVSD_REGEN").is_some();
+    let mut wrong = Vec::new();
+    for file in cases() {
+        let got = checked(&file);
+        let expected = file.with_extension("expected");
+        if regenerate {
+            fs::write(&expected, &got).expect("write the expected file");
+        }
+        let wanted = fs::read_to_string(&expected).unwrap_or_default();
+        if got != wanted {
+            wrong.push(format!("=== {}\n{got}", file.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A code that no case shows would be untested.
+#[test]
+fn the_cases_show_every_code() {
+    let shown: String = cases().iter().map(|file| checked(file)).collect();
+    for code in [
+        "syntax",
+        "unknown-key",
+        "missing-key",
+        "wrong-type",
+        "bad-value",
+        "out-of-range",
+        "duplicate",
+        "conflict",
+        "not-available",
+        "no-effect",
+        "suspicious",
+    ] {
+        assert!(shown.contains(&format!("[{code}]")), "no case shows {code}");
+    }
+}
+
+#[test]
+fn only_the_files_named_ok_are_without_findings() {
+    for file in cases() {
+        let name = file
+            .file_stem()
+            .and_then(|name| name.to_str())
+            .expect("a name");
+        let clean = config::load(&file).is_ok_and(|loaded| loaded.warnings.is_empty());
+        assert_eq!(clean, name.starts_with("ok_"), "{name}");
+    }
+}
+
+fn failure(path: &Path) -> String {
+    let error = config::load(path).expect_err("not readable");
+    assert_eq!(error.diagnostics.len(), 1);
+    error.diagnostics[0].message.clone()
+}
+
+#[test]
+fn what_is_not_a_readable_file_says_so() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let at = |name: &str| dir.path().join(name);
+
+    let message = failure(&at("missing.toml"));
+    assert!(
+        message.starts_with("cannot open the file: No such file"),
+        "{message}"
+    );
+
+    fs::create_dir(at("directory.toml")).expect("a directory");
+    assert_eq!(
+        failure(&at("directory.toml")),
+        "the file is a directory, not a regular file"
+    );
+    std::os::unix::fs::symlink("/dev/null", at("device.toml")).expect("a link");
+    assert_eq!(
+        failure(&at("device.toml")),
+        "the file is a device, pipe or socket, not a regular file"
+    );
+
+    fs::write(at("latin1.toml"), b"[global]\nrouter_id = \"caf\xe9\"\n").expect("a file");
+    assert_eq!(
+        failure(&at("latin1.toml")),
+        "the file is not UTF-8: byte 25 (line 2) belongs to no character"
+    );
+
+    let large = fs::File::create(at("large.toml")).expect("a file");
+    large.set_len(MAX_FILE_BYTES + 1).expect("a hole");
+    assert_eq!(failure(&at("large.toml")), "the file is larger than 64 MiB");
+
+    fs::write(at("keepalived.conf"), "vrrp_instance web {\n}\n").expect("a file");
+    assert_eq!(
+        failure(&at("keepalived.conf")),
+        "keepalived.conf is not read by this version yet; write TOML"
+    );
+}
+
+#[test]
+fn a_flood_of_findings_is_cut_off() {
+    let text: String = (0..1_000).map(|n| format!("key{n} = 1\n")).collect();
+    let error = config::parse_toml("flood.toml", &text).expect_err("unknown keys");
+    assert_eq!(error.diagnostics.len(), 101);
+    let last = error.diagnostics.last().expect("a last one");
+    assert_eq!(last.severity, Severity::Error);
+    assert_eq!(last.message, "900 more not shown");
+}
+
+#[test]
+fn what_a_file_says_cannot_steer_the_terminal() {
+    let text = "\"\\u001b[2J\" = 1\n[vrrp_instance.\"a\\u0007\"]\n";
+    let error = config::parse_toml("evil\u{1b}.toml", text).expect_err("unknown key");
+    let shown = error.to_string();
+    assert!(
+        !shown.contains(|c: char| c.is_control() && c != '\n'),
+        "{shown:?}"
+    );
+}
+
+#[test]
+fn a_long_line_is_shown_in_part() {
+    let text = format!("x = \"{}\"; y\n", "a".repeat(100_000));
+    let error = config::parse_toml("long.toml", &text).expect_err("a syntax error");
+    let place = error.diagnostics[0].location.clone().expect("a place");
+    assert!(place.text.chars().count() <= 120, "{}", place.text);
+    assert!(place.offset + place.width <= place.text.chars().count().max(1));
+    assert!(place.column > 100_000);
+}
+
+#[test]
+fn colours_only_where_they_are_wanted() {
+    let error = config::parse_toml("x.toml", "x = 1").expect_err("unknown key");
+    let coloured = error.diagnostics[0].render(Style::Coloured);
+    assert!(
+        coloured.contains("\x1b[1;31merror[unknown-key]\x1b[0m"),
+        "{coloured}"
+    );
+    assert!(!error.diagnostics[0].render(Style::Plain).contains('\x1b'));
+    assert_eq!(Style::for_output(false), Style::Plain);
+}
