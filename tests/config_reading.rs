@@ -10,6 +10,7 @@ use lvsd::model::{
     RealServer, ServiceId, Start, Version, VirtualAddress, VirtualServer, VrrpInstance,
 };
 use proptest::prelude::*;
+use vrrp::wire::{Advert, Path};
 
 fn read(text: &str) -> Loaded {
     config::parse_toml("test.toml", text).unwrap_or_else(|error| panic!("{error}"))
@@ -138,6 +139,12 @@ fn every_key_is_read() {
         serde_json::from_str::<Config>(&json).expect("a configuration"),
         config
     );
+}
+
+#[test]
+fn every_part_takes_the_examples() {
+    every_part_takes_it(&site());
+    every_part_takes_it(&read(include_str!("config/ok_everything.toml")).config);
 }
 
 #[test]
@@ -328,12 +335,40 @@ fn damaged_example() -> impl Strategy<Value = String> {
     })
 }
 
+/// What is accepted fits the parts: nothing is clamped, refused or too long.
+fn every_part_takes_it(config: &Config) {
+    for instance in &config.vrrp_instances {
+        assert_eq!(instance.core().clamped(), instance.core());
+        let path = match instance.family {
+            Family::Ipv4 => ("192.0.2.9", "224.0.0.18"),
+            Family::Ipv6 => ("fe80::9", "ff02::12"),
+        };
+        let path = Path {
+            src: path.0.parse().expect("an address"),
+            dst: path.1.parse().expect("an address"),
+        };
+        let mut message = Vec::new();
+        let sent = instance
+            .advert()
+            .encode(&path, instance.checksum(), &mut message);
+        assert_eq!(sent, Ok(()));
+        let heard = Advert::decode(&message, &path, &instance.expect());
+        assert_eq!(heard, Ok(instance.advert()));
+    }
+    for real_server in config.virtual_servers.iter().flat_map(|s| &s.real_servers) {
+        for check in &real_server.checks {
+            assert_eq!(check.spec(real_server.address).validate(), Ok(()));
+        }
+    }
+}
+
 fn check_any(text: &str) {
     match config::parse_toml("any.toml", text) {
         Ok(loaded) => {
             let json = serde_json::to_string(&loaded.config).expect("JSON");
             let back: Config = serde_json::from_str(&json).expect("a configuration");
             assert_eq!(back, loaded.config);
+            every_part_takes_it(&loaded.config);
         }
         Err(error) => {
             assert!(

@@ -52,6 +52,22 @@ pub struct VrrpInstance {
 }
 
 impl VrrpInstance {
+    /// The instance as the state machine sees it.
+    pub fn core(&self) -> vrrp::Config {
+        vrrp::Config {
+            vrid: self.virtual_router_id,
+            version: self.version,
+            priority: self.priority,
+            advert_interval: self.advert_interval,
+            preempt: self.preempt,
+            preempt_delay: self.preempt_delay,
+            down_timer_adverts: self.down_timer_adverts,
+            auth: self.auth(),
+            addresses: self.addresses(),
+            announce_delay: self.garp_master_delay,
+        }
+    }
+
     /// The advert this director sends as master.
     pub fn advert(&self) -> Advert {
         Advert {
