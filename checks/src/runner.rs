@@ -155,14 +155,19 @@ async fn sleep(wait: Option<Duration>) {
 
 async fn run(prober: Arc<Prober>, spec: Arc<Spec>, connect_timeout: Duration) -> Outcome {
     let timeouts = Timeouts::of(&spec, connect_timeout);
-    let cut = timeouts.total + GRACE;
-    tokio::time::timeout(cut, prober.probe(&spec, timeouts))
+    cut(timeouts.total, prober.probe(&spec, timeouts)).await
+}
+
+/// Ends a probe that overruns its deadline by more than [`GRACE`].
+async fn cut(total: Duration, probe: impl Future<Output = Outcome>) -> Outcome {
+    let limit = total.saturating_add(GRACE);
+    tokio::time::timeout(limit, probe)
         .await
         .unwrap_or_else(|_| {
             Err(Failure {
                 phase: Phase::Run,
-                error: format!("overran its deadline of {:?} and was cut", timeouts.total),
-                elapsed: cut,
+                error: format!("overran its deadline of {total:?} and was cut"),
+                elapsed: limit,
                 local: false,
             })
         })
@@ -175,5 +180,39 @@ fn broken(error: &JoinError) -> Failure {
         error: format!("the probe broke: {error}"),
         elapsed: Duration::ZERO,
         local: true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_probe_that_overruns_is_cut() {
+        let total = Duration::from_secs(3);
+        let begun = tokio::time::Instant::now();
+        let failure = cut(total, core::future::pending()).await;
+        let failure = failure.expect_err("never ends");
+        assert!(begun.elapsed() >= total + GRACE);
+        assert!(begun.elapsed() < total + 2 * GRACE);
+        assert_eq!(failure.phase, Phase::Run);
+        assert_eq!(failure.error, "overran its deadline of 3s and was cut");
+        assert!(!failure.local);
+    }
+
+    #[tokio::test]
+    async fn a_probe_that_panics_is_local_trouble() {
+        let mut runner = Runner::new(Limits::default(), 0, || Mono::ZERO);
+        let spec = Spec::tcp(([127, 0, 0, 1], 9).into());
+        runner.set(BTreeMap::from([(1, (spec, Policy::default()))]));
+        let mut launches = Vec::new();
+        runner.scheduler.turn(Mono::ZERO, &mut launches);
+        let task = runner.tasks.spawn(async { panic!("boom") });
+        runner.jobs.insert(task.id(), launches[0].job);
+        let event = runner.next().await;
+        let failure = event.outcome.expect_err("it broke");
+        assert!(failure.local);
+        assert!(failure.error.contains("boom"), "{failure}");
+        assert_eq!(runner.stats().in_flight, 0);
     }
 }
