@@ -7,16 +7,22 @@
 //! address that is missing or a request that was refused is for the pure
 //! parts (`vrrp`, `director`, `reconcile`) and the workers.
 //!
-//! Nothing here is `unsafe`: system calls go through `rustix`, `socket2` and
-//! `netlink-sys`.
+//! Nothing here is `unsafe`: system calls go through `rustix`, `socket2`,
+//! `nix` and `netlink-sys`.
 
+pub mod announce;
 pub mod clock;
 pub mod ipvs;
 pub mod lock;
 pub mod monitor;
 pub mod netlink;
+pub mod packet;
 pub mod preflight;
 pub mod privilege;
 pub mod ready;
 pub mod rtnl;
+mod socket_error;
 pub mod sysctl;
+pub mod vrrp_socket;
+
+pub use socket_error::SocketError;

@@ -1,0 +1,188 @@
+//! Whole Ethernet frames to and from one interface.
+
+use std::net::IpAddr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::time::Duration;
+
+use nix::ifaddrs::getifaddrs;
+use nix::sys::socket::LinkAddr;
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags};
+use socket2::{Domain, Protocol, SockFilter, Socket, Type};
+use tokio::io::unix::AsyncFd;
+use tokio::time::{Instant, timeout_at};
+
+use super::SocketError;
+use super::announce::{
+    ETHERTYPE_ARP, ETHERTYPE_IPV6, Mac, NEIGHBOUR_ADVERTISEMENT, NEXT_HEADER_ICMPV6, claimant,
+    probe,
+};
+use super::ready::readable;
+
+/// How often [`duplicate_address`] asks (RFC 5227 section 1.1, `PROBE_NUM`).
+const PROBES: u32 = 3;
+
+/// A packet socket (packet(7)) on one interface. It does not block: see
+/// [`is_full`](SocketError::is_full).
+#[derive(Debug)]
+pub struct PacketSocket {
+    socket: Socket,
+    ifindex: u32,
+}
+
+impl PacketSocket {
+    /// A socket to send frames on the interface with the index `ifindex`. It receives nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`SocketError`]: without `CAP_NET_RAW`, or if there is no such interface.
+    pub fn open(ifindex: u32) -> Result<Self, SocketError> {
+        Self::with_protocol(ifindex, 0)
+    }
+
+    /// A socket that receives the frames of an Ethernet protocol besides (0: of none).
+    fn with_protocol(ifindex: u32, ethertype: u16) -> Result<Self, SocketError> {
+        let attempt = format!("open a packet socket on interface {ifindex}");
+        let failed = |error| SocketError::new(&attempt, error);
+        // The protocol is in network byte order for the packet family.
+        let protocol = Protocol::from(i32::from(ethertype.to_be()));
+        let socket =
+            Socket::new(Domain::PACKET, Type::RAW.nonblocking(), Some(protocol)).map_err(failed)?;
+        let address = link_address(ifindex).map_err(|error| SocketError::new(&attempt, error))?;
+        nix::sys::socket::bind(socket.as_raw_fd(), &address)
+            .map_err(|error| SocketError::new(&attempt, error))?;
+        Ok(Self { socket, ifindex })
+    }
+
+    /// Sends one whole Ethernet frame.
+    ///
+    /// # Errors
+    ///
+    /// [`SocketError`], of which [`is_down`](SocketError::is_down) and
+    /// [`is_full`](SocketError::is_full) belong to normal life.
+    pub fn send(&self, frame: &[u8]) -> Result<(), SocketError> {
+        let attempt = || format!("send a frame on interface {}", self.ifindex);
+        rustix::io::retry_on_intr(|| rustix::net::send(&self.socket, frame, SendFlags::empty()))
+            .map(drop)
+            .map_err(|errno| SocketError::new(attempt(), errno))
+    }
+
+    /// Receives one frame, or what of it fits `buffer`. `None` if there is none.
+    fn receive<'b>(&self, buffer: &'b mut [u8]) -> Result<Option<&'b [u8]>, SocketError> {
+        let flags = RecvFlags::empty();
+        match rustix::io::retry_on_intr(|| rustix::net::recv(&self.socket, &mut *buffer, flags)) {
+            Ok((length, _)) => Ok(buffer.get(..length)),
+            Err(Errno::AGAIN) => Ok(None),
+            Err(errno) => {
+                let attempt = format!("receive frames on interface {}", self.ifindex);
+                Err(SocketError::new(attempt, errno))
+            }
+        }
+    }
+}
+
+impl AsFd for PacketSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl AsRawFd for PacketSocket {
+    fn as_raw_fd(&self) -> std::os::fd::RawFd {
+        self.socket.as_raw_fd()
+    }
+}
+
+/// The packet address of an interface. The kernel lists it among the addresses of the host; there
+/// is no other way to one without `unsafe`.
+fn link_address(ifindex: u32) -> Result<LinkAddr, nix::errno::Errno> {
+    let wanted = usize::try_from(ifindex).map_err(|_| nix::errno::Errno::ENODEV)?;
+    getifaddrs()?
+        .filter_map(|interface| interface.address?.as_link_addr().copied())
+        .find(|address| address.ifindex() == wanted)
+        .ok_or(nix::errno::Errno::ENODEV)
+}
+
+/// Asks on an interface whether another host has `address`, [`PROBES`] times within `timeout`, and
+/// waits until its end for an answer: the Ethernet address of the host that says it has it.
+///
+/// `mac` is the interface's own address, whose claims do not count. The asking claims nothing, so
+/// it disturbs no one (RFC 5227, RFC 4862).
+///
+/// # Errors
+///
+/// [`SocketError`] if the interface is down or gone, or without `CAP_NET_RAW`.
+///
+/// # Panics
+///
+/// Outside a tokio runtime with I/O and time enabled.
+pub async fn duplicate_address(
+    ifindex: u32,
+    mac: Mac,
+    address: IpAddr,
+    timeout: Duration,
+) -> Result<Option<Mac>, SocketError> {
+    let socket = match address {
+        IpAddr::V4(_) => PacketSocket::with_protocol(ifindex, ETHERTYPE_ARP)?,
+        IpAddr::V6(_) => {
+            let socket = PacketSocket::with_protocol(ifindex, ETHERTYPE_IPV6)?;
+            let attempt = "filter neighbour advertisements";
+            let filter = socket.socket.attach_filter(&only_advertisements());
+            filter.map_err(|error| SocketError::new(attempt, error))?;
+            socket
+        }
+    };
+    let attempt = "wait for a packet socket";
+    let socket = readable(socket).map_err(|error| SocketError::new(attempt, error))?;
+    let question = probe(mac, address);
+    let mut next = Instant::now();
+    for _ in 0..PROBES {
+        socket.get_ref().send(&question)?;
+        next += timeout / PROBES;
+        let answer = timeout_at(next, answer(&socket, mac, address)).await;
+        if let Ok(answer) = answer {
+            return answer.map(Some);
+        }
+    }
+    Ok(None)
+}
+
+/// Waits for a frame in which another host claims the address.
+async fn answer(
+    socket: &AsyncFd<PacketSocket>,
+    own: Mac,
+    address: IpAddr,
+) -> Result<Mac, SocketError> {
+    let mut buffer = [0; 256];
+    loop {
+        let attempt = "wait for a packet socket";
+        let ready = socket.readable().await;
+        let mut ready = ready.map_err(|error| SocketError::new(attempt, error))?;
+        while let Some(frame) = socket.get_ref().receive(&mut buffer)? {
+            if let Some(mac) = claimant(frame, address, own) {
+                return Ok(mac);
+            }
+        }
+        ready.clear_ready();
+    }
+}
+
+/// A filter (classic BPF) of IPv6 frames that lets through neighbour advertisements only, so that
+/// the interface's other traffic does not fill the socket's queue.
+fn only_advertisements() -> [SockFilter; 6] {
+    // BPF_LD | BPF_B | BPF_ABS, BPF_JMP | BPF_JEQ | BPF_K, BPF_RET | BPF_K of linux/bpf_common.h.
+    const LOAD_OCTET: u16 = 0x30;
+    const JUMP_IF_EQUAL: u16 = 0x15;
+    const RETURN: u16 = 0x06;
+    /// Where the next header and the ICMPv6 type lie in the frame.
+    const NEXT_HEADER_AT: u32 = 14 + 6;
+    const TYPE_AT: u32 = 14 + 40;
+    [
+        SockFilter::new(LOAD_OCTET, 0, 0, NEXT_HEADER_AT),
+        SockFilter::new(JUMP_IF_EQUAL, 0, 3, u32::from(NEXT_HEADER_ICMPV6)),
+        SockFilter::new(LOAD_OCTET, 0, 0, TYPE_AT),
+        SockFilter::new(JUMP_IF_EQUAL, 0, 1, u32::from(NEIGHBOUR_ADVERTISEMENT)),
+        SockFilter::new(RETURN, 0, 0, u32::MAX),
+        SockFilter::new(RETURN, 0, 0, 0),
+    ]
+}
