@@ -103,6 +103,19 @@ fn the_shipped_examples_have_no_findings() {
 }
 
 #[test]
+fn the_configurations_in_the_documents_can_be_used() {
+    for document in ["README.md", "docs/configuration.md"] {
+        let text = std::fs::read_to_string(document).expect("a document");
+        let blocks: Vec<_> = text.split("```toml\n").skip(1).collect();
+        assert!(!blocks.is_empty(), "{document}");
+        for block in blocks {
+            let (toml, _) = block.split_once("```").expect("the end of the block");
+            assert_eq!(read(toml).warnings, [], "{document}");
+        }
+    }
+}
+
+#[test]
 fn the_directors_of_the_site_are_a_pair() {
     let of = |name| {
         config::load(std::path::Path::new(name))
