@@ -17,7 +17,7 @@ use crate::spec::Spec;
 /// is still there this much later is cut.
 const GRACE: Duration = Duration::from_millis(250);
 
-/// Runs checks on the current tokio runtime. See the [crate](crate) for an
+/// Runs checks on the current tokio runtime. See the [crate] for an
 /// example.
 ///
 /// The owner polls [`Runner::next`] in its own loop and calls the other
