@@ -126,6 +126,13 @@ mod tcp {
     }
 
     #[tokio::test]
+    async fn a_timeout_may_be_endless() {
+        let target = server("127.0.0.1:0", |_| async {}).await;
+        let spec = Spec::tcp(target);
+        probe(&spec, Duration::MAX).await.expect("connects");
+    }
+
+    #[tokio::test]
     async fn a_server_sees_an_ordinary_close() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
         let target = listener.local_addr().expect("an address");

@@ -152,7 +152,8 @@ async fn within<T>(
     future: impl Future<Output = T>,
     unanswered: impl FnOnce() -> Trouble,
 ) -> Result<T, Trouble> {
-    tokio::time::timeout_at(start.0 + limit, future)
+    let left = limit.saturating_sub(start.0.elapsed());
+    tokio::time::timeout(left, future)
         .await
         .map_err(|_| unanswered())
 }
