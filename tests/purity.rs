@@ -127,6 +127,21 @@ fn every_crate_obeys_the_lints_of_the_workspace() {
     }
 }
 
+/// What `clippy.toml` bans is banned where the code is pure.
+#[test]
+fn pure_code_is_declared_so_to_clippy() {
+    let deny = "[deny(clippy::disallowed_methods, clippy::disallowed_types)]";
+    for (file, count) in [
+        ("mono/src/lib.rs", 1),
+        ("vrrp/src/lib.rs", 1),
+        ("ipvs-sys/src/lib.rs", 1),
+        ("checks/src/lib.rs", 4),
+        ("src/lib.rs", 3),
+    ] {
+        assert_eq!(guard::read(file).matches(deny).count(), count, "{file}");
+    }
+}
+
 /// The guard is worth something only if it fails when it should.
 mod planted {
     use super::guard::{self, Room, Wall};

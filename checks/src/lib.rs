@@ -32,11 +32,15 @@
 //! # }
 //! ```
 
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod check;
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod outcome;
 pub mod probe;
 pub mod runner;
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod schedule;
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod spec;
 
 pub use check::{Check, Health, Policy, Start};

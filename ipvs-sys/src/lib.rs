@@ -16,6 +16,8 @@
 //! `cargo run -p ipvs-sys --features regen --example regen` makes them anew
 //! (needs libclang), `cargo test -p ipvs-sys --features regen` compares.
 
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
 #[allow(missing_docs, non_camel_case_types)]
 #[rustfmt::skip]
 pub mod abi;

@@ -9,6 +9,8 @@
 //! A crate of its own because both cores need the type and neither may know
 //! the other.
 
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
 use core::fmt;
 use core::ops::{Add, AddAssign, Sub};
 use core::time::Duration;

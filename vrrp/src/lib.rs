@@ -31,6 +31,8 @@
 //! addresses are a level: `AddAddresses` and `RemoveAddresses` say when to look, and a driver
 //! may restore them whenever it finds [`Instance::state`] and the host at odds.
 
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
 mod config;
 mod event;
 mod instance;
