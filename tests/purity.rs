@@ -142,6 +142,28 @@ fn pure_code_is_declared_so_to_clippy() {
     }
 }
 
+/// What a peer sends cannot make us panic where clippy denies what could.
+#[test]
+fn readers_of_foreign_bytes_are_declared_so_to_clippy() {
+    for file in [
+        "vrrp/src/lib.rs",
+        "ipvs-sys/src/lib.rs",
+        "checks/src/lib.rs",
+        "src/kernel/mod.rs",
+    ] {
+        let text = guard::read(file);
+        for lint in [
+            "cast_possible_truncation",
+            "expect_used",
+            "indexing_slicing",
+            "panic",
+            "unwrap_used",
+        ] {
+            assert!(text.contains(&format!("clippy::{lint}")), "{file}: {lint}");
+        }
+    }
+}
+
 /// The guard is worth something only if it fails when it should.
 mod planted {
     use super::guard::{self, Room, Wall};

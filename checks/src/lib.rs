@@ -36,6 +36,17 @@
 pub mod check;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod outcome;
+// Reads what a server sends.
+#[deny(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unreachable,
+    clippy::unwrap_used
+)]
 pub mod probe;
 pub mod runner;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]

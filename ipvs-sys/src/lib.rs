@@ -17,6 +17,17 @@
 //! (needs libclang), `cargo test -p ipvs-sys --features regen` compares.
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+// Reads what a peer sends.
+#![deny(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unreachable,
+    clippy::unwrap_used
+)]
 
 #[allow(missing_docs, non_camel_case_types)]
 #[rustfmt::skip]

@@ -10,6 +10,18 @@
 //! Nothing here is `unsafe`: system calls go through `rustix`, `socket2`,
 //! `nix` and `netlink-sys`.
 
+// Reads what the network and the kernel send.
+#![deny(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unreachable,
+    clippy::unwrap_used
+)]
+
 pub mod announce;
 pub mod clock;
 pub mod ipvs;

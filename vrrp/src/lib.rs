@@ -32,6 +32,17 @@
 //! may restore them whenever it finds [`Instance::state`] and the host at odds.
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+// Reads what a peer sends.
+#![deny(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unreachable,
+    clippy::unwrap_used
+)]
 
 mod config;
 mod event;
