@@ -9,7 +9,9 @@ use std::fmt;
 use std::os::fd::AsFd;
 
 use netlink_packet_core::NetlinkHeader;
-use netlink_packet_core::{DecodeError, NLM_F_CREATE, NLM_F_EXCL, NetlinkDeserializable};
+use netlink_packet_core::{
+    DecodeError, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, NetlinkDeserializable,
+};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::address::AddressMessage;
 use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkMessage};
@@ -34,6 +36,9 @@ pub const MAX_INTERFACE_NAME: usize = 15;
 pub enum AddressOp {
     /// Add it.
     Add(NewAddress),
+    /// Add it, or give the one that is there this mark and these lifetimes
+    /// (label, scope and prefix cannot be changed in place).
+    Replace(NewAddress),
     /// Take it away.
     Delete(AddressKey),
 }
@@ -43,7 +48,7 @@ impl AddressOp {
     #[must_use]
     pub fn key(&self) -> AddressKey {
         match self {
-            Self::Add(new) => new.key,
+            Self::Add(new) | Self::Replace(new) => new.key,
             Self::Delete(key) => *key,
         }
     }
@@ -52,6 +57,10 @@ impl AddressOp {
         match self {
             Self::Add(new) => (
                 NLM_F_CREATE | NLM_F_EXCL,
+                RouteNetlinkMessage::NewAddress(new.message()),
+            ),
+            Self::Replace(new) => (
+                NLM_F_CREATE | NLM_F_REPLACE,
                 RouteNetlinkMessage::NewAddress(new.message()),
             ),
             Self::Delete(key) => (0, RouteNetlinkMessage::DelAddress(key.message())),
@@ -214,6 +223,7 @@ impl Rtnl {
             .unwrap_or_else(|_| format!("interface {}", key.index));
         match op {
             AddressOp::Add(_) => format!("add {key} to {interface}"),
+            AddressOp::Replace(_) => format!("replace {key} on {interface}"),
             AddressOp::Delete(_) => format!("delete {key} from {interface}"),
         }
     }
