@@ -1,1 +1,16 @@
-//! TODO
+//! What is told to operators and machines: the snapshots that workers send,
+//! the status document made of them, and its rendering for people.
+//!
+//! Snapshots are plain data with monotonic times; the document
+//! ([`document`]) turns these into wall-clock times and ages at the moment of
+//! asking, so that an old snapshot can never look fresh.
+
+pub mod document;
+mod render;
+mod snapshot;
+
+pub use render::render;
+pub use snapshot::{
+    AddressReport, CheckerSnapshot, InstanceReport, KernelServer, PoolReport, TableReport,
+    VrrpSnapshot,
+};

@@ -1,0 +1,212 @@
+//! The status document: what `lvsd status --json` prints.
+//!
+//! `docs/status.md` describes it for its readers. Fields are only added;
+//! a change of meaning raises [`FORMAT`].
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Version of this document.
+pub const FORMAT: u32 = 1;
+
+/// The whole document.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Document {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// Version of lvsd.
+    pub version: String,
+    /// `router_id`.
+    pub router_id: String,
+    /// Process id of the supervisor.
+    pub pid: u32,
+    /// Seconds since the supervisor started.
+    pub uptime_s: f64,
+    /// The configuration in force.
+    pub config: ConfigStatus,
+    /// Worker processes.
+    pub workers: Vec<WorkerStatus>,
+    /// VRRP instances.
+    pub vrrp: Vec<InstanceStatus>,
+    /// Address handling of the vrrp worker; none while it is not running.
+    pub addresses: Option<AddressStatus>,
+    /// Pools.
+    pub pools: Vec<PoolStatus>,
+    /// The IPVS table; none while the checker is not running.
+    pub ipvs: Option<TableStatus>,
+}
+
+/// The configuration.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ConfigStatus {
+    /// The file.
+    pub file: String,
+    /// Counts the configurations applied since the start, from 1.
+    pub generation: u64,
+    /// Why the last reload was refused; none when it was not.
+    pub reload_error: Option<String>,
+}
+
+/// A worker process.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct WorkerStatus {
+    /// `vrrp` or `checker`.
+    pub name: String,
+    /// Its process id; none while it is down.
+    pub pid: Option<u32>,
+    /// Seconds since it was started.
+    pub uptime_s: Option<f64>,
+    /// How often it had to be started again.
+    pub restarts: u64,
+    /// Age of the state shown here, in seconds.
+    pub snapshot_age_s: Option<f64>,
+}
+
+/// A VRRP instance.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct InstanceStatus {
+    /// Name in the configuration.
+    pub name: String,
+    /// Interface.
+    pub interface: String,
+    /// 4 or 6.
+    pub family: u8,
+    /// Virtual router identifier.
+    pub virtual_router_id: u8,
+    /// VRRP version.
+    pub version: u8,
+    /// `MASTER`, `BACKUP` or `FAULT`.
+    pub state: String,
+    /// Priority in use.
+    pub priority: u8,
+    /// When this state was entered, Unix time in seconds.
+    pub since: f64,
+    /// Seconds in this state.
+    pub for_s: f64,
+    /// Why it was entered.
+    pub reason: String,
+    /// Why it is in FAULT.
+    pub fault: Option<String>,
+    /// Who is Master.
+    pub master: Option<MasterStatus>,
+    /// Advertisement interval in seconds.
+    pub advert_interval_s: f64,
+    /// Virtual addresses.
+    pub addresses: Vec<VirtualAddress>,
+    /// Counters by name.
+    pub counters: BTreeMap<String, u64>,
+}
+
+/// The Master of an instance.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct MasterStatus {
+    /// Its address.
+    pub address: String,
+    /// Its priority.
+    pub priority: u8,
+    /// Whether that is this host.
+    pub local: bool,
+}
+
+/// A virtual address.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct VirtualAddress {
+    /// `172.17.1.160/32`.
+    pub address: String,
+    /// Interface it belongs on.
+    pub interface: String,
+    /// Whether this host holds it.
+    pub held: bool,
+    /// Hardware address of another host that answers for it.
+    pub conflict: Option<String>,
+}
+
+/// Address handling.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AddressStatus {
+    /// The error that stands.
+    pub error: Option<String>,
+    /// Addresses changed by somebody else and repaired.
+    pub repairs: u64,
+    /// Longest lateness of a VRRP timer, in seconds.
+    pub worst_timer_lateness_s: f64,
+}
+
+/// A virtual server and its pool.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PoolStatus {
+    /// Name in the configuration.
+    pub name: String,
+    /// `TCP 172.17.1.160:80`.
+    pub service: String,
+    /// Scheduler.
+    pub scheduler: String,
+    /// Whether the kernel has it.
+    pub in_kernel: bool,
+    /// Whether enough weight is live.
+    pub quorum_met: bool,
+    /// Weight of live servers.
+    pub live_weight: u64,
+    /// Weight that is enough.
+    pub quorum: u64,
+    /// Real servers.
+    pub servers: Vec<ServerStatus>,
+}
+
+/// A real server.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ServerStatus {
+    /// Name in the configuration, if it has one.
+    pub name: Option<String>,
+    /// `172.17.1.152:80`.
+    pub address: String,
+    /// `Route`, `Masq`, `Tunnel`.
+    pub forward: String,
+    /// `UP` or `DOWN`.
+    pub state: String,
+    /// Seconds in this state; none before the first check.
+    pub for_s: Option<f64>,
+    /// Configured weight.
+    pub weight: u32,
+    /// Weight in the kernel; none when it is not in the table.
+    pub kernel_weight: Option<u32>,
+    /// Active connections.
+    pub active: u32,
+    /// Inactive connections.
+    pub inactive: u32,
+    /// Its checks.
+    pub checks: Vec<CheckStatus>,
+}
+
+/// A check.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CheckStatus {
+    /// `tcp`, `http`, `icmp`.
+    pub kind: String,
+    /// Whether it lets the server serve.
+    pub up: bool,
+    /// Since when, in seconds; none before it runs.
+    pub for_s: Option<f64>,
+    /// Whether the last probe succeeded; none before the first.
+    pub last_ok: Option<bool>,
+    /// Its result in words.
+    pub last: Option<String>,
+    /// Age of that result in seconds.
+    pub age_s: Option<f64>,
+}
+
+/// The IPVS table.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TableStatus {
+    /// Seconds since desired and kernel were last known to agree.
+    pub synced_age_s: Option<f64>,
+    /// Entries changed by somebody else and repaired.
+    pub drift: u64,
+    /// The last of these.
+    pub last_drift: Option<String>,
+    /// Services that are not ours, left alone.
+    pub foreign: Vec<String>,
+    /// The error that stands.
+    pub error: Option<String>,
+}
