@@ -1,0 +1,84 @@
+//! What supervisor and workers say to each other.
+//!
+//! One JSON document per frame (see [`super::channel`]). Every request of the
+//! supervisor that wants an answer carries an `id`, and the answer repeats it.
+
+use mono::Mono;
+use serde::{Deserialize, Serialize};
+
+use crate::model::Config;
+use crate::status::{CheckerSnapshot, VrrpSnapshot};
+
+/// From the supervisor to a worker.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum ToWorker {
+    /// Are you alive? Answered with [`FromWorker::Hello`].
+    Hello {
+        /// Counts up; repeated in the answer.
+        seq: u64,
+    },
+    /// Run this configuration from now on, by difference to the one before,
+    /// then compare everything with the kernel.
+    Configure {
+        /// Request id.
+        id: u64,
+        /// The whole, validated configuration.
+        config: Box<Config>,
+        /// At the start of a worker: what its predecessor left.
+        resume: Option<Box<Resume>>,
+    },
+    /// Send a fresh [`FromWorker::Snapshot`].
+    Report {
+        /// Request id.
+        id: u64,
+    },
+    /// Give everything up in good order, say [`FromWorker::Stopped`], exit.
+    Stop,
+}
+
+/// What a predecessor left behind.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Resume {
+    /// Its last snapshot.
+    pub snapshot: Snapshot,
+    /// The last moment at which it is known to have been working.
+    pub alive_until: Mono,
+}
+
+/// From a worker to the supervisor.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum FromWorker {
+    /// Answer to [`ToWorker::Hello`].
+    Hello {
+        /// The number of the question.
+        seq: u64,
+        /// When the part of the worker that must never stall was last seen
+        /// working (in the vrrp worker the advert thread).
+        working: Mono,
+    },
+    /// The state of the worker: on request, and unasked when it changed.
+    Snapshot {
+        /// The request's id, none when unasked.
+        id: Option<u64>,
+        /// The state.
+        snapshot: Box<Snapshot>,
+    },
+    /// Answer to [`ToWorker::Configure`].
+    Done {
+        /// The request's id.
+        id: u64,
+        /// What was done, in words; or what could not be done.
+        outcome: Result<String, String>,
+    },
+    /// Everything was given up; the process is about to exit.
+    Stopped,
+}
+
+/// The state of a worker, enough to report it and to resume from it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Snapshot {
+    /// Of the vrrp worker.
+    Vrrp(VrrpSnapshot),
+    /// Of the checker worker.
+    Checker(CheckerSnapshot),
+}

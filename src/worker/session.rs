@@ -1,0 +1,224 @@
+//! The worker's end of the channel: what every worker does alike.
+//!
+//! A worker inherits a connected socket as its standard input. It answers
+//! hellos, hands requests to its owner, and notices when the supervisor has
+//! gone or when a new supervisor wants to take over.
+//!
+//! `SIGTERM`, `SIGINT` and `SIGHUP` are ignored: a service manager or a
+//! terminal sends them to the whole group, and only the supervisor knows in
+//! which order things are given up.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use mono::Mono;
+use thiserror::Error;
+use tokio::net::UnixStream;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::Instant;
+
+use super::Kind;
+use super::channel::{self, Sender};
+use super::protocol::{FromWorker, Resume, Snapshot, ToWorker};
+use super::supervisor::store;
+use crate::kernel::clock;
+use crate::kernel::lock;
+use crate::model::Config;
+
+/// How long a worker goes on without a supervisor before it gives up what it
+/// holds. Long enough for any service manager's restart delay.
+pub const ORPHAN_GRACE: Duration = Duration::from_secs(30);
+
+/// A worker cannot start.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// Standard input is not the supervisor's socket.
+    #[error("this is a worker process of lvsd: start `lvsd run` instead ({0})")]
+    NotAWorker(io::Error),
+    /// Another worker of this kind is alive.
+    #[error(transparent)]
+    Lock(#[from] crate::kernel::lock::Error),
+    /// Signals cannot be watched.
+    #[error("signal handling: {0}")]
+    Signal(io::Error),
+}
+
+/// A moment that a thread renews and others read: a heartbeat.
+#[derive(Clone, Debug, Default)]
+pub struct Heartbeat(Arc<AtomicU64>);
+
+impl Heartbeat {
+    /// Renews it.
+    pub fn beat(&self, now: Mono) {
+        self.0.store(now.as_nanos(), Ordering::Relaxed);
+    }
+
+    /// The last renewal.
+    #[must_use]
+    pub fn last(&self) -> Mono {
+        Mono::from_nanos(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// What the owner of the session has to do.
+#[derive(Debug)]
+pub enum Event {
+    /// Run this configuration.
+    Configure {
+        /// Repeat it in the answer.
+        id: u64,
+        /// The configuration.
+        config: Box<Config>,
+        /// What the predecessor left, at the start.
+        resume: Option<Box<Resume>>,
+    },
+    /// Send a snapshot.
+    Report(u64),
+    /// Give up everything and leave.
+    Stop,
+    /// A new supervisor takes over: store a snapshot and exit, touching nothing.
+    HandOver,
+    /// No supervisor came back in time.
+    Abandoned,
+}
+
+/// The worker's end of the channel.
+#[derive(Debug)]
+pub struct Session {
+    kind: Kind,
+    runtime_dir: PathBuf,
+    sender: Sender,
+    messages: UnboundedReceiver<ToWorker>,
+    heartbeat: Heartbeat,
+    hand_over: Signal,
+    orphan_until: Option<Instant>,
+    _ignored: [Signal; 3],
+    _lock: lock::Guard,
+}
+
+impl Session {
+    /// Takes the socket from standard input. Must be called inside a tokio
+    /// runtime.
+    ///
+    /// # Errors
+    ///
+    /// When the process was not started by a supervisor, or another worker of
+    /// this kind holds the lock.
+    pub fn open(kind: Kind, runtime_dir: &Path, heartbeat: Heartbeat) -> Result<Self, Error> {
+        let fd = io::stdin()
+            .as_fd()
+            .try_clone_to_owned()
+            .map_err(Error::NotAWorker)?;
+        let socket = StdUnixStream::from(fd);
+        // Fails when standard input is no connected Unix socket.
+        socket.peer_addr().map_err(Error::NotAWorker)?;
+        socket.set_nonblocking(true).map_err(Error::NotAWorker)?;
+        let socket = UnixStream::from_std(socket).map_err(Error::NotAWorker)?;
+        let lock = lock::acquire(&kind.lock_file(runtime_dir))?;
+        let watch = |kind| signal(kind).map_err(Error::Signal);
+        let ignored = [
+            watch(SignalKind::terminate())?,
+            watch(SignalKind::interrupt())?,
+            watch(SignalKind::hangup())?,
+        ];
+        let hand_over = watch(SignalKind::user_defined1())?;
+        let (sender, receiver) = channel::split(socket);
+        let messages = channel::reader(receiver);
+        Ok(Self {
+            kind,
+            runtime_dir: runtime_dir.to_owned(),
+            sender,
+            messages,
+            heartbeat,
+            hand_over,
+            orphan_until: None,
+            _ignored: ignored,
+            _lock: lock,
+        })
+    }
+
+    /// The next thing to do. Cancel safe.
+    pub async fn next(&mut self) -> Event {
+        loop {
+            tokio::select! {
+                message = self.messages.recv(), if self.orphan_until.is_none() => match message {
+                    Some(message) => {
+                        if let Some(event) = self.accept(message) {
+                            return event;
+                        }
+                    }
+                    None => {
+                        tracing::warn!(event = "supervisor_lost", grace_s = ORPHAN_GRACE.as_secs());
+                        self.orphan_until = Some(Instant::now() + ORPHAN_GRACE);
+                    }
+                },
+                _ = self.hand_over.recv() => return Event::HandOver,
+                () = sleep_until(self.orphan_until) => return Event::Abandoned,
+            }
+        }
+    }
+
+    fn accept(&self, message: ToWorker) -> Option<Event> {
+        Some(match message {
+            ToWorker::Hello { seq } => {
+                self.send(&FromWorker::Hello {
+                    seq,
+                    working: self.heartbeat.last(),
+                });
+                return None;
+            }
+            ToWorker::Configure { id, config, resume } => Event::Configure { id, config, resume },
+            ToWorker::Report { id } => Event::Report(id),
+            ToWorker::Stop => Event::Stop,
+        })
+    }
+
+    /// Sends a snapshot; `id` is that of the request, none when unasked.
+    pub fn snapshot(&self, id: Option<u64>, snapshot: Snapshot) {
+        self.send(&FromWorker::Snapshot {
+            id,
+            snapshot: Box::new(snapshot),
+        });
+    }
+
+    /// Answers a request.
+    pub fn done(&self, id: u64, outcome: Result<String, String>) {
+        self.send(&FromWorker::Done { id, outcome });
+    }
+
+    /// Says good-bye, and waits until the supervisor has been told.
+    pub async fn stopped(&self) {
+        self.send(&FromWorker::Stopped);
+        self.sender.flush().await;
+    }
+
+    /// Stores the last snapshot for whoever comes next ([`Event::HandOver`]).
+    pub fn store(&self, snapshot: Snapshot) {
+        let resume = Resume {
+            snapshot,
+            alive_until: clock::monotonic_now(),
+        };
+        if let Err(error) = store::save(&self.kind.state_file(&self.runtime_dir), &resume) {
+            tracing::error!(event = "state_not_saved", %error);
+        }
+    }
+
+    fn send(&self, message: &FromWorker) {
+        if let Err(error) = self.sender.send(message) {
+            tracing::error!(event = "channel_error", %error);
+        }
+    }
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}

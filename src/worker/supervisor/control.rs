@@ -1,0 +1,109 @@
+//! The control socket: one JSON request on a line, one JSON response.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::status::document::Document;
+
+/// The longest request, in octets.
+const MAX_REQUEST: u64 = 4096;
+/// How long a client may take to ask.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What can be asked of a running lvsd.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Request {
+    /// The status document.
+    Status,
+    /// Read the configuration file again and apply it; then compare
+    /// everything with the kernel.
+    Reload,
+}
+
+/// The answer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Response {
+    /// To [`Request::Status`].
+    Status(Box<Document>),
+    /// Done; what was done, in words, a line each.
+    Done(Vec<String>),
+    /// Not done, and why.
+    Failed(String),
+}
+
+/// A request on its way to the supervisor's loop.
+pub type Call = (Request, oneshot::Sender<Response>);
+
+/// Where the socket lies.
+#[must_use]
+pub fn socket_path(runtime_dir: &Path) -> PathBuf {
+    runtime_dir.join("lvsd.sock")
+}
+
+/// Listens; each request is sent to `calls`. Only root may connect: the
+/// runtime directory is root's and closed to others.
+///
+/// # Errors
+///
+/// When the socket cannot be made.
+pub fn listen(runtime_dir: &Path, calls: mpsc::UnboundedSender<Call>) -> io::Result<()> {
+    let path = socket_path(runtime_dir);
+    // We hold the lock, so a socket that lies here is a dead one.
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(&path)?;
+    tokio::spawn(async move {
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => {
+                    tokio::spawn(serve(stream, calls.clone()));
+                }
+                Err(error) => {
+                    tracing::warn!(event = "control_accept_failed", %error);
+                    // Out of file descriptors: do not spin.
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+    });
+    Ok(())
+}
+
+async fn serve(mut stream: UnixStream, calls: mpsc::UnboundedSender<Call>) {
+    let response = match tokio::time::timeout(REQUEST_TIMEOUT, read_request(&mut stream)).await {
+        Ok(Ok(request)) => {
+            let (answer, response) = oneshot::channel();
+            if calls.send((request, answer)).is_err() {
+                return;
+            }
+            response
+                .await
+                .unwrap_or_else(|_| Response::Failed("lvsd is stopping".into()))
+        }
+        Ok(Err(error)) => Response::Failed(format!("bad request: {error}")),
+        Err(_) => Response::Failed("no request came in time".into()),
+    };
+    if let Ok(mut text) = serde_json::to_vec(&response) {
+        text.push(b'\n');
+        // A client that has gone away needs no answer.
+        let _ = stream.write_all(&text).await;
+    }
+}
+
+async fn read_request(stream: &mut UnixStream) -> io::Result<Request> {
+    let mut line = Vec::new();
+    BufReader::new(stream.take(MAX_REQUEST))
+        .read_until(b'\n', &mut line)
+        .await?;
+    Ok(serde_json::from_slice(&line)?)
+}

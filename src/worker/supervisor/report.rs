@@ -1,0 +1,199 @@
+//! The status document out of what the supervisor and its workers know.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use mono::Mono;
+
+use super::{Seat, Supervisor};
+use crate::director;
+use crate::kernel::clock;
+use crate::status::document::{
+    AddressStatus, CheckStatus, ConfigStatus, Document, FORMAT, InstanceStatus, MasterStatus,
+    PoolStatus, ServerStatus, TableStatus, VirtualAddress, WorkerStatus,
+};
+use crate::status::{AddressReport, InstanceReport, KernelServer, PoolReport, TableReport};
+use crate::worker::Kind;
+
+impl Supervisor {
+    /// The document of this moment.
+    pub(super) fn document(&self) -> Document {
+        let now = clock::monotonic_now();
+        let last = |kind| {
+            self.seats
+                .get(&kind)
+                .and_then(|seat: &Seat| seat.last.as_ref())
+        };
+        let vrrp = last(Kind::Vrrp).and_then(|last| last.snapshot.vrrp());
+        let checker = last(Kind::Checker).and_then(|last| last.snapshot.checker());
+        Document {
+            format: FORMAT,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            router_id: self.config.global.router_id.clone().unwrap_or_default(),
+            pid: std::process::id(),
+            uptime_s: age(now, self.started),
+            config: ConfigStatus {
+                file: self.options.config.display().to_string(),
+                generation: self.generation,
+                reload_error: self.reload_error.clone(),
+            },
+            workers: self
+                .seats
+                .iter()
+                .map(|(kind, seat)| worker(*kind, seat, now))
+                .collect(),
+            vrrp: vrrp
+                .map(|snapshot| {
+                    snapshot
+                        .instances
+                        .iter()
+                        .map(|i| instance(i, now))
+                        .collect()
+                })
+                .unwrap_or_default(),
+            addresses: vrrp.map(|snapshot| AddressStatus {
+                error: snapshot.address_error.clone(),
+                repairs: snapshot.repairs,
+                worst_timer_lateness_s: snapshot.worst_lateness.as_secs_f64(),
+            }),
+            pools: checker
+                .map(|snapshot| snapshot.pools.iter().map(|p| pool(p, now)).collect())
+                .unwrap_or_default(),
+            ipvs: checker.map(|snapshot| table(&snapshot.table, now)),
+        }
+    }
+}
+
+fn age(now: Mono, then: Mono) -> f64 {
+    now.since(then).as_secs_f64()
+}
+
+/// A monotonic time as Unix time, by its age.
+fn unix(now: Mono, then: Mono) -> f64 {
+    let wall = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or(Duration::ZERO);
+    wall.saturating_sub(now.since(then)).as_secs_f64()
+}
+
+fn worker(kind: Kind, seat: &Seat, now: Mono) -> WorkerStatus {
+    let taken = seat.last.as_ref().map(|last| match &last.snapshot {
+        crate::worker::protocol::Snapshot::Vrrp(snapshot) => snapshot.taken,
+        crate::worker::protocol::Snapshot::Checker(snapshot) => snapshot.taken,
+    });
+    WorkerStatus {
+        name: kind.to_string(),
+        pid: seat.running.as_ref().map(|running| running.pid),
+        uptime_s: seat
+            .running
+            .as_ref()
+            .map(|running| age(now, running.started())),
+        restarts: seat.restarts,
+        snapshot_age_s: taken.map(|taken| age(now, taken)),
+    }
+}
+
+fn instance(report: &InstanceReport, now: Mono) -> InstanceStatus {
+    let state = report.core.state;
+    InstanceStatus {
+        name: report.name.clone(),
+        interface: report.interface.clone(),
+        family: report.family,
+        virtual_router_id: report.virtual_router_id,
+        version: report.version,
+        state: match state {
+            vrrp::State::Master => "MASTER",
+            vrrp::State::Backup => "BACKUP",
+            vrrp::State::Initialize => "FAULT",
+        }
+        .to_owned(),
+        priority: report.priority,
+        since: unix(now, report.since),
+        for_s: age(now, report.since),
+        reason: report.reason.clone(),
+        fault: report.fault.clone(),
+        master: report.master.map(|(address, priority)| MasterStatus {
+            address: address.to_string(),
+            priority,
+            local: state == vrrp::State::Master,
+        }),
+        advert_interval_s: report.advert_interval.as_secs_f64(),
+        addresses: report.addresses.iter().map(address).collect(),
+        counters: report.counters.clone(),
+    }
+}
+
+fn address(report: &AddressReport) -> VirtualAddress {
+    VirtualAddress {
+        address: format!("{}/{}", report.address, report.prefix),
+        interface: report.interface.clone(),
+        held: report.held,
+        conflict: report.conflict.clone(),
+    }
+}
+
+fn pool(report: &PoolReport, now: Mono) -> PoolStatus {
+    let pool = &report.pool;
+    let kernel = |at: usize| *report.kernel.as_ref()?.get(at)?;
+    let servers = pool.servers.iter().enumerate();
+    PoolStatus {
+        name: pool.name.clone(),
+        service: pool.service.to_string(),
+        scheduler: pool.scheduler.clone(),
+        in_kernel: report.kernel.is_some(),
+        quorum_met: pool.up,
+        live_weight: pool.weight,
+        quorum: u64::from(pool.quorum),
+        servers: servers
+            .map(|(at, one)| server(one, kernel(at), now))
+            .collect(),
+    }
+}
+
+fn server(
+    report: &director::ServerStatus,
+    kernel: Option<KernelServer>,
+    now: Mono,
+) -> ServerStatus {
+    let since = report.checks.iter().filter_map(|check| check.since).max();
+    ServerStatus {
+        name: report.name.clone(),
+        address: report.address.to_string(),
+        forward: ipvs_sys::Forward::from(report.forward).to_string(),
+        state: match report.health {
+            checks::Health::Up => "UP",
+            checks::Health::Down => "DOWN",
+        }
+        .to_owned(),
+        for_s: since.map(|since| age(now, since)),
+        weight: report.weight,
+        kernel_weight: kernel.map(|kernel| kernel.weight),
+        active: kernel.map_or(0, |kernel| kernel.active),
+        inactive: kernel.map_or(0, |kernel| kernel.inactive),
+        checks: report.checks.iter().map(|one| check(one, now)).collect(),
+    }
+}
+
+fn check(report: &director::CheckStatus, now: Mono) -> CheckStatus {
+    let last = report.last.as_ref();
+    CheckStatus {
+        kind: report.kind.clone(),
+        up: report.health == checks::Health::Up,
+        for_s: report.since.map(|since| age(now, since)),
+        last_ok: last.map(|last| last.outcome.is_ok()),
+        last: last.map(|last| match &last.outcome {
+            Ok(report) => report.to_string(),
+            Err(failure) => failure.to_string(),
+        }),
+        age_s: last.map(|last| age(now, last.at)),
+    }
+}
+
+fn table(report: &TableReport, now: Mono) -> TableStatus {
+    TableStatus {
+        synced_age_s: report.synced.map(|synced| age(now, synced)),
+        drift: report.drift,
+        last_drift: report.last_drift.clone(),
+        foreign: report.foreign.clone(),
+        error: report.error.clone(),
+    }
+}

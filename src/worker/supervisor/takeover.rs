@@ -1,0 +1,56 @@
+//! At the start: take over from workers whose supervisor died, and find what
+//! they left.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use super::store;
+use crate::kernel::clock;
+use crate::kernel::lock;
+use crate::worker::Kind;
+use crate::worker::protocol::Resume;
+
+/// How long an orphaned worker may take to store its state and go.
+const PATIENCE: Duration = Duration::from_secs(2);
+const POLL: Duration = Duration::from_millis(5);
+
+/// Ends an orphaned worker of this kind, if there is one, leaving all it holds
+/// in place, and returns its last state.
+pub async fn take_over(kind: Kind, runtime_dir: &Path) -> Option<Resume> {
+    let lock = kind.lock_file(runtime_dir);
+    let started = clock::monotonic_now();
+    let mut asked = false;
+    let mut killed = false;
+    loop {
+        match lock::acquire(&lock) {
+            Ok(_free) => break,
+            Err(lock::Error::Held { pid: Some(pid), .. }) => {
+                let waited = clock::monotonic_now().since(started);
+                if !asked {
+                    tracing::info!(event = "taking_over", worker = %kind, pid);
+                    super::signal(pid, Signal::USR1);
+                    asked = true;
+                } else if waited > PATIENCE && !killed {
+                    tracing::error!(event = "orphan_killed", worker = %kind, pid);
+                    super::signal(pid, Signal::KILL);
+                    killed = true;
+                }
+            }
+            Err(error) if clock::monotonic_now().since(started) > PATIENCE => {
+                tracing::error!(event = "orphan_unknown", worker = %kind, %error);
+                break;
+            }
+            Err(_) => {}
+        }
+        tokio::time::sleep(POLL).await;
+    }
+    match store::load(&kind.state_file(runtime_dir)) {
+        Ok(resume) => resume,
+        Err(error) => {
+            tracing::warn!(event = "state_not_read", worker = %kind, %error);
+            None
+        }
+    }
+}
