@@ -1,0 +1,140 @@
+//! The vrrp worker.
+//!
+//! Three threads, so that an advertisement never waits:
+//!
+//! - **adverts**: sockets, instances, timers, on a runtime of its own. It
+//!   makes no rtnetlink request and waits for nobody.
+//! - **addresses**: rtnetlink (whose kernel lock can be held for long by
+//!   others), gratuitous ARP and neighbour advertisements, the interface
+//!   monitor. What it cares for is a level: the addresses that the instances'
+//!   roles demand, reconciled with what the kernel says.
+//! - **main**: the session with the supervisor.
+
+mod addresses;
+mod adverts;
+mod announcer;
+mod engine;
+mod messages;
+
+use std::path::Path;
+
+use thiserror::Error;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use self::messages::{Key, Resume, ToAdverts, ToMain};
+use super::Kind;
+use super::protocol::{self, Snapshot};
+use super::session::{self, Event, Heartbeat, Session};
+use crate::status::VrrpSnapshot;
+
+/// The worker cannot start.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// No session with a supervisor.
+    #[error(transparent)]
+    Session(#[from] session::Error),
+    /// A thread cannot be made.
+    #[error("cannot start the {name} thread: {source}")]
+    Thread {
+        /// Which one.
+        name: &'static str,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// Netlink cannot be used.
+    #[error(transparent)]
+    Addresses(#[from] addresses::Error),
+}
+
+/// Runs the worker until it is told to stop. Must be called inside a tokio
+/// runtime.
+///
+/// # Errors
+///
+/// As [`Error`] says; only at the start.
+pub async fn run(runtime_dir: &Path) -> Result<(), Error> {
+    let heartbeat = Heartbeat::default();
+    let mut session = Session::open(Kind::Vrrp, runtime_dir, heartbeat.clone())?;
+    let (to_adverts, adverts_queue) = unbounded_channel();
+    let (to_addresses, addresses_queue) = unbounded_channel();
+    let (to_main, mut from_threads) = unbounded_channel();
+    addresses::spawn(addresses_queue, to_adverts.clone(), to_main)?;
+    adverts::spawn(adverts_queue, to_addresses, heartbeat).map_err(|source| Error::Thread {
+        name: "adverts",
+        source,
+    })?;
+    serve(&mut session, &to_adverts, &mut from_threads).await;
+    Ok(())
+}
+
+async fn serve(
+    session: &mut Session,
+    to_adverts: &UnboundedSender<ToAdverts>,
+    from_threads: &mut UnboundedReceiver<ToMain>,
+) {
+    // The threads end only with the process, so sending does not fail.
+    let tell = |message| drop(to_adverts.send(message));
+    let mut handing_over = false;
+    loop {
+        tokio::select! {
+            event = session.next() => match event {
+                Event::Configure { id, config, resume } => tell(ToAdverts::Configure {
+                    id,
+                    instances: config.vrrp_instances,
+                    resume: resume.map(|resume| resumes(*resume)).unwrap_or_default(),
+                }),
+                Event::Report(id) => tell(ToAdverts::Report(Some(id))),
+                Event::Stop => tell(ToAdverts::Stop),
+                Event::HandOver => {
+                    handing_over = true;
+                    tell(ToAdverts::Report(None));
+                }
+                Event::Abandoned => {
+                    tracing::error!(event = "abandoned", reason = "no supervisor came back");
+                    tell(ToAdverts::Stop);
+                }
+            },
+            message = from_threads.recv() => match message {
+                Some(ToMain::Report(_, snapshot)) if handing_over => {
+                    session.store(Snapshot::Vrrp(snapshot));
+                    tracing::info!(event = "handed_over");
+                    return;
+                }
+                Some(ToMain::Report(id, snapshot)) => {
+                    session.snapshot(id, Snapshot::Vrrp(snapshot));
+                }
+                Some(ToMain::Done(id, outcome)) => session.done(id, outcome),
+                Some(ToMain::Stopped) => {
+                    session.stopped().await;
+                    return;
+                }
+                // A thread has died: the supervisor starts us again.
+                None => return,
+            },
+        }
+    }
+}
+
+fn resumes(resume: protocol::Resume) -> Vec<Resume> {
+    let Snapshot::Vrrp(VrrpSnapshot { instances, .. }) = resume.snapshot else {
+        return Vec::new();
+    };
+    let resume = |report: crate::status::InstanceReport| Resume {
+        key: Key {
+            interface: report.interface,
+            family: family(report.family),
+            vrid: report.virtual_router_id,
+        },
+        core: report.core,
+        alive_until: resume.alive_until,
+    };
+    instances.into_iter().map(resume).collect()
+}
+
+fn family(number: u8) -> crate::model::Family {
+    if number == 6 {
+        crate::model::Family::Ipv6
+    } else {
+        crate::model::Family::Ipv4
+    }
+}
