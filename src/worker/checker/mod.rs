@@ -1,0 +1,239 @@
+//! The checker worker: probes, pools, and the IPVS table.
+//!
+//! The main thread runs the checks and turns health into the desired table;
+//! the table thread ([`table`]) makes the kernel's table equal to it. Desired
+//! state travels as a level: whatever was lost on the way is made good by the
+//! next comparison.
+
+mod pools;
+mod table;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use checks::{Event as CheckEvent, Health, Limits, Runner};
+use ipvs_sys::ServiceId;
+use thiserror::Error;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::Instant;
+
+use self::table::{FromTable, TableThread, ToTable};
+use super::Kind;
+use super::protocol::Snapshot;
+use super::session::{self, Event, Heartbeat, Session};
+use crate::director::{self, CheckId, Director, HealthMap};
+use crate::kernel::clock;
+use crate::model::Config;
+use crate::status::{CheckerSnapshot, TableReport};
+
+/// Unasked snapshots are sent no more often than this: a storm of failures
+/// must not become a storm of snapshots.
+const SNAPSHOT_PAUSE: Duration = Duration::from_secs(1);
+/// The main thread shows at least this often that it lives.
+const BEAT: Duration = Duration::from_secs(1);
+
+/// The worker cannot start.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// No session with a supervisor.
+    #[error(transparent)]
+    Session(#[from] session::Error),
+    /// The table thread cannot be made.
+    #[error("cannot start the table thread: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// Runs the worker until it is told to stop. Must be called inside a tokio
+/// runtime.
+///
+/// # Errors
+///
+/// As [`Error`] says; only at the start.
+pub async fn run(runtime_dir: &Path) -> Result<(), Error> {
+    let heartbeat = Heartbeat::default();
+    let mut session = Session::open(Kind::Checker, runtime_dir, heartbeat.clone())?;
+    let (table, mut from_table) = TableThread::spawn()?;
+    let seed = u64::from(std::process::id());
+    let mut checker = Checker {
+        runner: Runner::new(Limits::default(), seed, clock::monotonic_now),
+        director: Director::new(Vec::new(), HealthMap::new()),
+        table,
+        snapshot_at: None,
+        handing_over: false,
+    };
+    checker
+        .serve(&mut session, &mut from_table, &heartbeat)
+        .await;
+    Ok(())
+}
+
+struct Checker {
+    runner: Runner<CheckId>,
+    director: Director,
+    table: TableThread,
+    /// When to send the next unasked snapshot.
+    snapshot_at: Option<Instant>,
+    handing_over: bool,
+}
+
+impl Checker {
+    async fn serve(
+        &mut self,
+        session: &mut Session,
+        from_table: &mut UnboundedReceiver<FromTable>,
+        heartbeat: &Heartbeat,
+    ) {
+        loop {
+            heartbeat.beat(clock::monotonic_now());
+            let snapshot_at = self.snapshot_at;
+            tokio::select! {
+                event = session.next() => {
+                    if self.session_event(session, event) {
+                        return;
+                    }
+                }
+                event = self.runner.next() => self.check_event(&event),
+                message = from_table.recv() => match message {
+                    Some(message) => {
+                        if self.table_message(session, message).await {
+                            return;
+                        }
+                    }
+                    // The thread has died: the supervisor starts us again.
+                    None => return,
+                },
+                () = sleep_until(snapshot_at) => {
+                    self.snapshot_at = None;
+                    self.table.send(ToTable::Report(None));
+                }
+                () = tokio::time::sleep(BEAT) => {}
+            }
+        }
+    }
+
+    /// True when the worker has to end.
+    fn session_event(&mut self, session: &Session, event: Event) -> bool {
+        match event {
+            Event::Configure { id, config, resume } => {
+                let left = resume.and_then(|resume| match resume.snapshot {
+                    Snapshot::Checker(snapshot) => Some(snapshot),
+                    Snapshot::Vrrp(_) => None,
+                });
+                self.configure(id, *config, left);
+            }
+            Event::Report(id) => self.table.send(ToTable::Report(Some(id))),
+            Event::Stop => self.table.send(ToTable::Clear),
+            Event::HandOver => {
+                self.handing_over = true;
+                self.table.send(ToTable::Report(None));
+            }
+            // Without virtual addresses the table does no harm, and whoever
+            // starts next finds it as it was.
+            Event::Abandoned => {
+                tracing::error!(event = "abandoned", reason = "no supervisor came back");
+                let managed = self.director.desired().keys().copied().collect();
+                session.store(Snapshot::Checker(
+                    self.snapshot(managed, TableReport::default()),
+                ));
+                return true;
+            }
+        }
+        false
+    }
+
+    fn configure(&mut self, id: u64, config: Config, left: Option<CheckerSnapshot>) {
+        let managed = left
+            .as_ref()
+            .map(|left| left.managed.clone())
+            .unwrap_or_default();
+        if let Some(left) = left {
+            self.runner.restore(left.checks);
+        }
+        self.runner
+            .set(director::wanted_checks(&config.virtual_servers));
+        let checks = self.runner.checks();
+        let health = checks
+            .map(|(id, check)| (*id, check.snapshot().health))
+            .collect();
+        self.director = Director::new(config.virtual_servers, health);
+        let table = self.director.desired().clone();
+        self.table.send(ToTable::Desired { id, table, managed });
+        self.want_snapshot();
+    }
+
+    fn check_event(&mut self, event: &CheckEvent<CheckId>) {
+        if !event.changed {
+            return;
+        }
+        match (&event.outcome, event.health) {
+            (Err(failure), Health::Down) => tracing::warn!(
+                event = "check_down", check = %event.id, reason = %failure,
+            ),
+            _ => tracing::info!(event = "check_up", check = %event.id),
+        }
+        let mut notices = Vec::new();
+        if let Some(service) = self
+            .director
+            .set_health(&event.id, event.health, &mut notices)
+        {
+            let entry = self.director.desired().get(&service).cloned();
+            self.table.send(ToTable::Touch(service, entry));
+        }
+        for notice in notices {
+            tracing::info!(event = "pool_changed", %notice);
+        }
+        self.want_snapshot();
+    }
+
+    fn want_snapshot(&mut self) {
+        self.snapshot_at
+            .get_or_insert_with(|| Instant::now() + SNAPSHOT_PAUSE);
+    }
+
+    /// True when the worker has to end.
+    async fn table_message(&mut self, session: &Session, message: FromTable) -> bool {
+        match message {
+            FromTable::Done(id, outcome) => session.done(id, outcome),
+            FromTable::Report { managed, table, .. } if self.handing_over => {
+                session.store(Snapshot::Checker(self.snapshot(managed, table)));
+                tracing::info!(event = "handed_over");
+                return true;
+            }
+            FromTable::Report {
+                id,
+                managed,
+                table,
+                observed,
+            } => {
+                let mut snapshot = self.snapshot(managed, table);
+                if id.is_some() {
+                    snapshot.pools = pools::report(&self.director, &self.runner, &observed);
+                }
+                session.snapshot(id, Snapshot::Checker(snapshot));
+            }
+            FromTable::Cleared => {
+                session.stopped().await;
+                return true;
+            }
+        }
+        false
+    }
+
+    fn snapshot(&self, managed: BTreeSet<ServiceId>, table: TableReport) -> CheckerSnapshot {
+        CheckerSnapshot {
+            taken: clock::monotonic_now(),
+            checks: self.runner.save(),
+            managed,
+            pools: Vec::new(),
+            table,
+        }
+    }
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}

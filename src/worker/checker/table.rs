@@ -1,0 +1,364 @@
+//! The table thread: makes the kernel's IPVS table equal to the desired one.
+//!
+//! Two speeds. What a health change touches is compared with the cached
+//! observation and sent at once. The whole table is observed and compared at
+//! the start, at each new configuration, after any error, and every
+//! [`RESYNC`], so that what somebody else changed heals by itself; that is
+//! logged and counted as drift. Entries that are not ours are left alone.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::Duration;
+
+use ipvs_sys::ServiceId;
+use mono::Mono;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use crate::kernel::clock;
+use crate::kernel::ipvs::{Error, Ipvs, ObservedTable, comparable};
+use crate::reconcile::ipvs::{self, Entry, Op, Table};
+use crate::status::TableReport;
+
+/// The whole table is compared at least this often: below 30 s, so that drift
+/// heals within 30 s.
+const RESYNC: Duration = Duration::from_secs(25);
+/// After an error, this soon again.
+const RETRY: Duration = Duration::from_secs(1);
+/// Drifts logged per comparison: after a flush there may be thousands.
+const LOGGED_DRIFTS: usize = 10;
+
+/// To the table thread.
+#[derive(Debug)]
+pub enum ToTable {
+    /// This is the whole desired table from now on.
+    Desired {
+        /// To be acknowledged under this id.
+        id: u64,
+        /// The table.
+        table: Table,
+        /// Services that a predecessor had programmed.
+        managed: BTreeSet<ServiceId>,
+    },
+    /// This service is desired so; none: it is not desired.
+    Touch(ServiceId, Option<Entry>),
+    /// Report; with the kernel's counters when somebody asked.
+    Report(Option<u64>),
+    /// Remove all that is ours.
+    Clear,
+}
+
+/// From the table thread.
+#[derive(Debug)]
+pub enum FromTable {
+    /// The configuration is in force, or what of it is not.
+    Done(u64, Result<String, String>),
+    /// The report.
+    Report {
+        /// Request id.
+        id: Option<u64>,
+        /// Services that we programmed.
+        managed: BTreeSet<ServiceId>,
+        /// State of the table.
+        table: TableReport,
+        /// The kernel's table, when asked for.
+        observed: ObservedTable,
+    },
+    /// All that was ours is gone.
+    Cleared,
+}
+
+/// Handle of the thread.
+#[derive(Debug)]
+pub struct TableThread {
+    queue: Sender<ToTable>,
+}
+
+impl TableThread {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    ///
+    /// When the thread cannot be made.
+    pub fn spawn() -> io::Result<(Self, UnboundedReceiver<FromTable>)> {
+        let (queue, commands) = channel();
+        let (answers, from_table) = unbounded_channel();
+        let keeper = move || Keeper::new(answers).run(&commands);
+        std::thread::Builder::new()
+            .name("table".into())
+            .spawn(keeper)?;
+        Ok((Self { queue }, from_table))
+    }
+
+    /// Sends a message; the thread ends only with the process.
+    pub fn send(&self, message: ToTable) {
+        let _ = self.queue.send(message);
+    }
+}
+
+struct Keeper {
+    answers: UnboundedSender<FromTable>,
+    ipvs: Option<Ipvs>,
+    desired: Table,
+    /// What the kernel is believed to hold, ours and others'.
+    observed: Table,
+    /// What our last work left: the base for drift; none before it.
+    expected: Option<Table>,
+    /// Services that we programmed: ours even when they are not desired.
+    managed: BTreeSet<ServiceId>,
+    /// Nothing is programmed before the first configuration.
+    configured: bool,
+    resync_at: Mono,
+    report: TableReport,
+}
+
+impl Keeper {
+    fn new(answers: UnboundedSender<FromTable>) -> Self {
+        Self {
+            answers,
+            ipvs: None,
+            desired: Table::new(),
+            observed: Table::new(),
+            expected: None,
+            managed: BTreeSet::new(),
+            configured: false,
+            resync_at: Mono::MAX,
+            report: TableReport::default(),
+        }
+    }
+
+    fn run(mut self, commands: &Receiver<ToTable>) {
+        loop {
+            let wait = self.resync_at.since(clock::monotonic_now());
+            match commands.recv_timeout(wait) {
+                Ok(command) => {
+                    let mut touched = BTreeSet::new();
+                    self.command(command, &mut touched);
+                    // What came in meanwhile travels together.
+                    while let Ok(command) = commands.try_recv() {
+                        self.command(command, &mut touched);
+                    }
+                    self.apply_touched(&touched);
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    self.resync();
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    fn command(&mut self, command: ToTable, touched: &mut BTreeSet<ServiceId>) {
+        match command {
+            ToTable::Touch(id, entry) => {
+                match entry {
+                    Some(entry) => self.desired.insert(id, entry),
+                    None => self.desired.remove(&id),
+                };
+                touched.insert(id);
+            }
+            ToTable::Desired { id, table, managed } => {
+                // The new table contains what the touches wanted.
+                touched.clear();
+                self.configure(id, table, managed);
+            }
+            ToTable::Report(id) => {
+                self.apply_touched(&std::mem::take(touched));
+                self.send_report(id);
+            }
+            ToTable::Clear => {
+                touched.clear();
+                self.managed.extend(self.desired.keys());
+                self.desired.clear();
+                self.resync();
+                self.tell(FromTable::Cleared);
+            }
+        }
+    }
+
+    fn tell(&self, message: FromTable) {
+        // The main thread ends only with the process.
+        let _ = self.answers.send(message);
+    }
+
+    fn configure(&mut self, id: u64, table: Table, managed: BTreeSet<ServiceId>) {
+        self.managed.extend(managed);
+        self.managed.extend(self.desired.keys());
+        self.desired = table;
+        let mut sent = 0;
+        if self.configured && self.report.error.is_none() {
+            // First what the change needs, which is quick...
+            sent += self.program(ipvs::diff(&self.desired, &self.observed, &self.managed));
+        }
+        self.configured = true;
+        // ... then the comparison with the kernel.
+        sent += self.resync();
+        let outcome = match &self.report.error {
+            None => Ok(format!(
+                "{} services, {sent} changes made",
+                self.desired.len()
+            )),
+            Some(error) => Err(error.clone()),
+        };
+        self.tell(FromTable::Done(id, outcome));
+    }
+
+    fn apply_touched(&mut self, touched: &BTreeSet<ServiceId>) {
+        // After an error the next full comparison does it.
+        if touched.is_empty() || !self.configured || self.report.error.is_some() {
+            return;
+        }
+        self.program(ipvs::diff_keys(
+            touched,
+            &self.desired,
+            &self.observed,
+            &self.managed,
+        ));
+    }
+
+    /// Observes the whole table, notes drift, and repairs. Returns how many
+    /// operations were needed.
+    fn resync(&mut self) -> usize {
+        if !self.configured {
+            self.resync_at = Mono::MAX;
+            return 0;
+        }
+        self.resync_at = clock::monotonic_now() + RESYNC;
+        if self.ipvs.is_none() && self.desired.is_empty() && self.managed.is_empty() {
+            // A host that only shares addresses needs no ip_vs.
+            return 0;
+        }
+        let observed = match self.dump() {
+            Ok(observed) => observed,
+            Err(error) => {
+                self.failed(&error);
+                return 0;
+            }
+        };
+        self.observed = comparable(&observed);
+        self.note_drift();
+        self.note_foreign();
+        self.report.error = None;
+        let sent = self.program(ipvs::diff(&self.desired, &self.observed, &self.managed));
+        if self.report.error.is_none() {
+            self.report.synced = Some(clock::monotonic_now());
+            let desired = &self.desired;
+            self.managed.retain(|id| desired.contains_key(id));
+        }
+        sent
+    }
+
+    fn dump(&mut self) -> Result<ObservedTable, Error> {
+        let ipvs = match &mut self.ipvs {
+            Some(ipvs) => ipvs,
+            empty => empty.insert(Ipvs::open()?),
+        };
+        ipvs.dump()
+    }
+
+    fn failed(&mut self, error: &Error) {
+        let text = error.to_string();
+        if self.report.error.as_ref() != Some(&text) {
+            tracing::error!(event = "ipvs_failed", error = %text);
+        }
+        self.report.error = Some(text);
+        self.resync_at = clock::monotonic_now() + RETRY;
+    }
+
+    fn note_drift(&mut self) {
+        let Some(expected) = self.expected.take() else {
+            return;
+        };
+        let drifts = ipvs::drift(&expected, &self.observed, &self.managed);
+        for drift in drifts.iter().take(LOGGED_DRIFTS) {
+            tracing::warn!(event = "drift", %drift);
+        }
+        if drifts.len() > LOGGED_DRIFTS {
+            tracing::warn!(event = "drift", more = drifts.len() - LOGGED_DRIFTS);
+        }
+        if let Some(last) = drifts.last() {
+            self.report.last_drift = Some(last.to_string());
+        }
+        self.report.drift += drifts.len() as u64;
+    }
+
+    fn note_foreign(&mut self) {
+        let foreign: Vec<String> = ipvs::foreign(&self.desired, &self.observed, &self.managed)
+            .map(|entry| entry.service.id.to_string())
+            .collect();
+        for id in foreign
+            .iter()
+            .filter(|id| !self.report.foreign.contains(id))
+        {
+            tracing::warn!(
+                event = "foreign_service",
+                service = id,
+                action = "left alone"
+            );
+        }
+        self.report.foreign = foreign;
+    }
+
+    /// Applies the operations; returns how many there were.
+    fn program(&mut self, ops: Vec<Op>) -> usize {
+        let Some(ipvs) = &mut self.ipvs else { return 0 };
+        if !ops.is_empty() {
+            match ipvs.apply(&ops) {
+                Ok(outcomes) => self.note_outcomes(&ops, outcomes),
+                Err(error) => self.failed(&error),
+            }
+        }
+        let ours = |id: &ServiceId| self.desired.contains_key(id);
+        self.expected = Some(
+            self.observed
+                .iter()
+                .filter(|(id, _)| ours(id))
+                .map(|(id, e)| (*id, e.clone()))
+                .collect(),
+        );
+        ops.len()
+    }
+
+    fn note_outcomes(&mut self, ops: &[Op], outcomes: Vec<Result<(), Error>>) {
+        let mut failure = None;
+        for (op, outcome) in ops.iter().zip(outcomes) {
+            match outcome {
+                Ok(()) => {
+                    if let Err(error) = ipvs::apply(&mut self.observed, op) {
+                        // The cache was wrong: look again.
+                        tracing::debug!(event = "cache_stale", ?op, %error);
+                        self.resync_at = Mono::ZERO;
+                    }
+                }
+                Err(error) => failure = Some(error),
+            }
+        }
+        tracing::info!(event = "ipvs_programmed", changes = ops.len());
+        if let Some(error) = failure {
+            self.failed(&error);
+        }
+    }
+
+    fn send_report(&mut self, id: Option<u64>) {
+        let mut observed = ObservedTable::new();
+        // Counters are only fetched for somebody who looks at them.
+        if id.is_some() && self.configured {
+            match self.dump() {
+                Ok(table) => observed = table,
+                Err(error) => self.failed(&error),
+            }
+        }
+        let managed = self
+            .managed
+            .iter()
+            .chain(self.desired.keys())
+            .copied()
+            .collect();
+        self.tell(FromTable::Report {
+            id,
+            managed,
+            table: self.report.clone(),
+            observed,
+        });
+    }
+}
