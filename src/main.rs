@@ -1,3 +1,7 @@
 //! The `lvsd` binary: composes, and does nothing else.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    lvsd::cli::main()
+}

@@ -1,3 +1,141 @@
-//! The command line.
+//! The command line: what is asked for, and who does it.
+//!
+//! Exit codes: 0 done, 1 could not be done, 2 the configuration or the command
+//! line is wrong.
 
 pub mod check;
+mod client;
+mod log;
+mod run;
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::config::Style;
+use crate::worker::Kind;
+
+/// An LVS director: VRRP failover, health checks and kernel IPVS in one daemon.
+///
+/// Two or more directors share a virtual address by VRRP. The one that holds
+/// it balances connections over a pool of real servers through the kernel's
+/// IPVS, and health checks keep the pool true.
+#[derive(Debug, Parser)]
+#[command(
+    name = "lvsd",
+    version,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the director in the foreground
+    ///
+    /// Signals: SIGHUP reads the configuration again; SIGTERM and SIGINT give
+    /// the virtual addresses up (the peer takes over at once), remove our IPVS
+    /// entries and end.
+    Run {
+        #[command(flatten)]
+        config: ConfigOption,
+        #[command(flatten)]
+        runtime: RuntimeOption,
+    },
+    /// Check a configuration file: 0 it is good, 2 it is not
+    Check {
+        /// The file; a name that ends in .toml is TOML
+        file: PathBuf,
+    },
+    /// Show VRRP instances, pools and the table of the running director
+    Status {
+        /// For machines: the document described in docs/status.md
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        runtime: RuntimeOption,
+    },
+    /// Make the running director read its configuration again
+    ///
+    /// A file with errors changes nothing and is explained. Whatever somebody
+    /// else changed in the kernel's table is repaired too.
+    Reload {
+        #[command(flatten)]
+        runtime: RuntimeOption,
+    },
+    /// A worker process; started by `lvsd run` only
+    #[command(hide = true)]
+    Worker {
+        kind: WorkerKind,
+        #[command(flatten)]
+        runtime: RuntimeOption,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct ConfigOption {
+    /// The configuration file
+    #[arg(
+        short,
+        long,
+        value_name = "FILE",
+        default_value = "/etc/lvsd/lvsd.toml"
+    )]
+    config: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+struct RuntimeOption {
+    /// Where the control socket, locks and state lie
+    #[arg(long, value_name = "DIR", default_value = "/run/lvsd")]
+    runtime_dir: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum WorkerKind {
+    Vrrp,
+    Checker,
+}
+
+impl From<WorkerKind> for Kind {
+    fn from(kind: WorkerKind) -> Self {
+        match kind {
+            WorkerKind::Vrrp => Kind::Vrrp,
+            WorkerKind::Checker => Kind::Checker,
+        }
+    }
+}
+
+/// Parses the command line and does what it says.
+#[must_use]
+pub fn main() -> ExitCode {
+    match Arguments::parse().command {
+        Command::Run { config, runtime } => run::supervisor(config.config, runtime.runtime_dir),
+        Command::Check { file } => check_file(&file),
+        Command::Status { json, runtime } => client::status(&runtime.runtime_dir, json),
+        Command::Reload { runtime } => client::reload(&runtime.runtime_dir),
+        Command::Worker { kind, runtime } => run::worker(kind.into(), &runtime.runtime_dir),
+    }
+}
+
+fn check_file(file: &Path) -> ExitCode {
+    let out = std::io::stdout();
+    let style = Style::for_output(out.is_terminal());
+    check::run(file, &mut out.lock(), style)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Arguments::command().debug_assert();
+    }
+}

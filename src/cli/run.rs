@@ -1,0 +1,130 @@
+//! `lvsd run`, and the worker processes it starts.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use super::log;
+use crate::config::{self, Style, render_all};
+use crate::kernel::ipvs::{self, Ipvs};
+use crate::kernel::preflight::{self, Problem};
+use crate::kernel::privilege;
+use crate::kernel::rtnl::Rtnl;
+use crate::model::Config;
+use crate::worker::supervisor::{self, Options};
+use crate::worker::{Kind, checker, vrrp};
+
+/// Runs the director until it is told to stop.
+pub fn supervisor(config: PathBuf, runtime_dir: PathBuf) -> ExitCode {
+    let loaded = match config::load(&config) {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            let style = Style::for_output(std::io::stderr().is_terminal());
+            eprintln!(
+                "{}\nlvsd: not started",
+                render_all(&error.diagnostics, style)
+            );
+            return ExitCode::from(2);
+        }
+    };
+    if let Err(problem) = host_is_fit(&loaded.config) {
+        return failed(&problem);
+    }
+    let _log = log::start();
+    report_missing_interfaces(&loaded.config);
+    for warning in &loaded.warnings {
+        tracing::warn!(event = "configuration_warning", %warning);
+    }
+    match runtime() {
+        Ok(runtime) => {
+            let options = Options {
+                config,
+                runtime_dir,
+            };
+            match runtime.block_on(supervisor::run(options, loaded.config)) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => failed(&error),
+            }
+        }
+        Err(error) => failed(&error),
+    }
+}
+
+/// What must hold before anything is started.
+fn host_is_fit(config: &Config) -> Result<(), Problem> {
+    preflight::privileges()?;
+    if config.virtual_servers.is_empty() {
+        return Ok(());
+    }
+    preflight::ip_vs(|| match Ipvs::open() {
+        Ok(_) => Ok(true),
+        Err(ipvs::Error::NotInKernel { .. }) => Ok(false),
+        Err(error) => Err(error),
+    })
+}
+
+/// An interface that is missing may come later (a VLAN at boot), so it is an
+/// error for the operator but not a reason to stay down.
+fn report_missing_interfaces(config: &Config) {
+    let wanted = config
+        .vrrp_instances
+        .iter()
+        .map(|instance| instance.interface.as_str());
+    let links = Rtnl::open()
+        .and_then(|mut rtnl| rtnl.links())
+        .unwrap_or_default();
+    for problem in preflight::interfaces(&links, wanted) {
+        tracing::error!(event = "interface_missing", %problem);
+    }
+}
+
+/// Runs a worker until the supervisor tells it to stop.
+pub fn worker(kind: Kind, runtime_dir: &Path) -> ExitCode {
+    // Before the first thread is made: capabilities are each thread's own.
+    if let Err(error) = privilege::confine(privilege::WORKER) {
+        return failed(&error);
+    }
+    let _log = log::start();
+    die_on_panic(kind);
+    let outcome = match runtime() {
+        Ok(runtime) => runtime.block_on(async {
+            match kind {
+                Kind::Vrrp => vrrp::run(runtime_dir)
+                    .await
+                    .map_err(|error| error.to_string()),
+                Kind::Checker => checker::run(runtime_dir)
+                    .await
+                    .map_err(|error| error.to_string()),
+            }
+        }),
+        Err(error) => Err(error.to_string()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(event = "worker_failed", worker = %kind, %error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// One panicking thread ends the worker: half a worker is worse than a new one.
+fn die_on_panic(kind: Kind) {
+    let default = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        default(info);
+        tracing::error!(event = "panic", worker = %kind, %info);
+        std::process::abort();
+    }));
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+}
+
+fn failed(error: &dyn std::error::Error) -> ExitCode {
+    eprintln!("lvsd: {error}");
+    ExitCode::FAILURE
+}
