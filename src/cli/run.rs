@@ -58,7 +58,7 @@ fn host_is_fit(config: &Config) -> Result<(), Problem> {
     }
     preflight::ip_vs(|| match Ipvs::open() {
         Ok(_) => Ok(true),
-        Err(ipvs::Error::NotInKernel { .. }) => Ok(false),
+        Err(ipvs::Error::NotInKernel) => Ok(false),
         Err(error) => Err(error),
     })
 }

@@ -188,7 +188,7 @@ impl Keeper {
         let mut sent = 0;
         if self.configured && self.report.error.is_none() {
             // First what the change needs, which is quick...
-            sent += self.program(ipvs::diff(&self.desired, &self.observed, &self.managed));
+            sent += self.program(&ipvs::diff(&self.desired, &self.observed, &self.managed));
         }
         self.configured = true;
         // ... then the comparison with the kernel.
@@ -208,7 +208,7 @@ impl Keeper {
         if touched.is_empty() || !self.configured || self.report.error.is_some() {
             return;
         }
-        self.program(ipvs::diff_keys(
+        self.program(&ipvs::diff_keys(
             touched,
             &self.desired,
             &self.observed,
@@ -239,7 +239,7 @@ impl Keeper {
         self.note_drift();
         self.note_foreign();
         self.report.error = None;
-        let sent = self.program(ipvs::diff(&self.desired, &self.observed, &self.managed));
+        let sent = self.program(&ipvs::diff(&self.desired, &self.observed, &self.managed));
         if self.report.error.is_none() {
             self.report.synced = Some(clock::monotonic_now());
             let desired = &self.desired;
@@ -300,11 +300,11 @@ impl Keeper {
     }
 
     /// Applies the operations; returns how many there were.
-    fn program(&mut self, ops: Vec<Op>) -> usize {
+    fn program(&mut self, ops: &[Op]) -> usize {
         let Some(ipvs) = &mut self.ipvs else { return 0 };
         if !ops.is_empty() {
-            match ipvs.apply(&ops) {
-                Ok(outcomes) => self.note_outcomes(&ops, outcomes),
+            match ipvs.apply(ops) {
+                Ok(outcomes) => self.note_outcomes(ops, outcomes),
                 Err(error) => self.failed(&error),
             }
         }

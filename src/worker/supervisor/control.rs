@@ -17,7 +17,7 @@ const MAX_REQUEST: u64 = 4096;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What can be asked of a running lvsd.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Request {
     /// The status document.

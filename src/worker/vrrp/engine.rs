@@ -127,11 +127,11 @@ impl Engine {
                 Some(_) => {
                     // Another version is another router to its peers.
                     self.remove(now, &key, outside);
-                    self.add(now, key, model, None, outside);
+                    self.add(now, &key, model, None, outside);
                 }
                 None => {
                     let resume = resume.remove(&key);
-                    self.add(now, key, model, resume, outside);
+                    self.add(now, &key, model, resume, outside);
                 }
             }
         }
@@ -140,7 +140,7 @@ impl Engine {
     fn add(
         &mut self,
         now: Mono,
-        key: Key,
+        key: &Key,
         model: VrrpInstance,
         resume: Option<Resume>,
         outside: &mut dyn Outside,
@@ -163,7 +163,7 @@ impl Engine {
         let interface = slot.key.interface.clone();
         self.slots.insert(key.clone(), slot);
         if let Some(state) = self.interfaces.get(&interface).cloned() {
-            self.place(now, &key, &state, outside);
+            self.place(now, key, &state, outside);
         }
     }
 
