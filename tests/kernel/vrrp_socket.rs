@@ -1,6 +1,7 @@
 //! VRRP sockets at both ends of a cable. Captured frames are those of keepalived 2.4.3 and 2.2.7.
 
 use std::net::IpAddr;
+use std::process::Command;
 use std::time::Duration;
 
 use ipvs_sys::Family;
@@ -25,9 +26,6 @@ fn site() -> (u32, u32) {
     ip(&format!("address add {V0}/24 dev v0"));
     ip("address add 172.17.1.160/32 dev v0");
     ip(&format!("address add {V1}/24 dev v1"));
-    ip("address add fe80::150/64 dev v0 nodad");
-    ip("address add fe80::5100/64 dev v0 nodad");
-    ip("address add fe80::151/64 dev v1 nodad");
     std::fs::write("/proc/sys/net/ipv4/conf/v1/accept_local", "1").unwrap();
     std::fs::write("/proc/sys/net/ipv4/conf/v1/rp_filter", "0").unwrap();
     std::fs::write("/proc/sys/net/ipv4/conf/all/rp_filter", "0").unwrap();
@@ -36,7 +34,24 @@ fn site() -> (u32, u32) {
         let veths = links.iter().filter(|link| link.name.starts_with('v'));
         veths.filter(|link| link.usable()).count() == 2
     });
+    add_ipv6("fe80::150", "v0");
+    add_ipv6("fe80::5100", "v0");
+    add_ipv6("fe80::151", "v1");
     (index("v0"), index("v1"))
+}
+
+/// Adds an IPv6 address and waits until the kernel takes messages for it: it does so a little after
+/// the request was answered, even without duplicate address detection.
+fn add_ipv6(address: &str, interface: &str) {
+    ip(&format!("address add {address}/64 dev {interface} nodad"));
+    let route = format!("local {address} dev {interface} ");
+    eventually("the address has its route", || {
+        let routes = Command::new("ip")
+            .args(["-6", "route", "show", "table", "local"])
+            .output()
+            .expect("`ip` of package iproute2 runs");
+        String::from_utf8_lossy(&routes.stdout).contains(&route)
+    });
 }
 
 fn index(name: &str) -> u32 {
@@ -148,7 +163,7 @@ fn captured_messages_to_a_peer_arrive() {
     namespace::run("vrrp_socket::captured_messages_to_a_peer_arrive", || {
         let (v0, v1) = site();
         ip("link set v1 address d2:71:19:e8:f8:e9");
-        ip("address add fd00::151/64 dev v1 nodad");
+        add_ipv6("fd00::151", "v1");
         let wire = PacketSocket::open(v0).unwrap();
         for (frame, src, dst, ttl) in [
             (
@@ -206,7 +221,7 @@ fn ipv4_frames_have_the_captured_octets() {
 fn ipv6_frames_have_the_captured_octets() {
     namespace::run("vrrp_socket::ipv6_frames_have_the_captured_octets", || {
         let (v0, _) = site();
-        ip("address add fe80::b065:afff:fe8e:cd0b/64 dev v0 nodad");
+        add_ipv6("fe80::b065:afff:fe8e:cd0b", "v0");
         let captured = octets(
             "3333 0000 0012 b265 af8e cd0b 86dd 6c08 a1a9 0028 70ff fe80 0000 0000 0000 b065
              afff fe8e cd0b ff02 0000 0000 0000 0000 0000 0000 0012 3133 9602 0064 c055 fe80
