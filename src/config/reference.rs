@@ -34,7 +34,7 @@ pub fn keepalived_markdown() -> String {
     let mut out = "| keepalived | here |\n|---|---|\n".to_owned();
     for (word, advice) in WORDS {
         let advice = advice.strip_prefix("write ").unwrap_or(advice);
-        let _ = writeln!(out, "| `{word}` | `{advice}` |");
+        let _ = writeln!(out, "| `{word}` | {advice} |");
     }
     out
 }
