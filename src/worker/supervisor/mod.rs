@@ -1,9 +1,8 @@
 //! The supervisor: the only process that reads the configuration.
 //!
 //! It starts the workers, watches them, gives each a new start with its last
-//! snapshot, answers on the control socket, and stops everything in order:
-//! first VRRP gives the addresses up, then the checker clears its part of the
-//! IPVS table, so that no packet finds a VIP without a table behind it.
+//! snapshot, answers on the control socket ([`requests`]), and stops everything
+//! in order ([`stop`]).
 //!
 //! It parses nothing from the network.
 
@@ -11,37 +10,31 @@ pub mod child;
 pub mod control;
 mod fence;
 mod report;
+mod requests;
+mod stop;
 pub mod store;
 mod takeover;
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use mono::Mono;
 use rustix::process::{Pid, Signal as ProcessSignal, kill_process};
 use thiserror::Error;
 use tokio::signal::unix::{Signal, SignalKind, signal as watch_signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::sync::oneshot;
 use tokio::time::MissedTickBehavior;
 
 use self::child::{Event, Running};
-use self::control::{Call, Request, Response};
+use self::control::Call;
+use self::requests::Gather;
+use self::stop::Stopping;
 use super::Kind;
 use super::protocol::{FromWorker, Resume, Snapshot, ToWorker};
-use crate::config;
 use crate::kernel::clock;
 use crate::kernel::lock;
 use crate::model::Config;
-
-/// How long a worker may take to stop in good order.
-const STOP_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a reload may take before it is reported as unfinished.
-const RELOAD_TIMEOUT: Duration = Duration::from_secs(20);
-/// How long `lvsd status` waits for fresh snapshots.
-const STATUS_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What the supervisor is told on the command line.
 #[derive(Clone, Debug)]
@@ -102,29 +95,6 @@ struct Seat {
     unsaved: bool,
     /// It has said good-bye.
     stopped: bool,
-}
-
-/// Answers being collected from the workers.
-#[derive(Debug)]
-struct Gather {
-    waiting: BTreeMap<u64, Kind>,
-    purpose: Purpose,
-    lines: Vec<String>,
-    failures: Vec<String>,
-    deadline: Mono,
-    answer: Option<oneshot::Sender<Response>>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Purpose {
-    Status,
-    Reload,
-}
-
-#[derive(Debug)]
-struct Stopping {
-    kind: Kind,
-    deadline: Mono,
 }
 
 #[derive(Debug)]
@@ -271,7 +241,7 @@ impl Supervisor {
     /// The next moment at which [`Self::due`] has something to do.
     fn deadline(&self) -> Option<Mono> {
         let restarts = self.seats.values().filter_map(|seat| seat.restart_at);
-        let gathers = self.gathers.iter().map(|gather| gather.deadline);
+        let gathers = self.gathers.iter().map(|gather| gather.deadline());
         let stopping = self.stopping.iter().map(|stopping| stopping.deadline);
         restarts.chain(gathers).chain(stopping).min()
     }
@@ -399,19 +369,6 @@ impl Supervisor {
         self.plan_restart(kind, now);
     }
 
-    /// A dead worker answers nothing; the new one is configured at its start.
-    fn forget_requests(&mut self, kind: Kind) {
-        for gather in &mut self.gathers {
-            let before = gather.waiting.len();
-            gather.waiting.retain(|_, of| *of != kind);
-            if gather.waiting.len() < before {
-                gather
-                    .failures
-                    .push(format!("{kind}: the worker died and is started again"));
-            }
-        }
-    }
-
     fn worker_message(&mut self, kind: Kind, message: FromWorker) {
         let now = clock::monotonic_now();
         let seat = self.seat(kind);
@@ -443,194 +400,12 @@ impl Supervisor {
         }
     }
 
-    fn answered(&mut self, id: u64, outcome: Option<(Kind, Result<String, String>)>) {
-        let gather = self
-            .gathers
-            .iter_mut()
-            .find(|gather| gather.waiting.contains_key(&id));
-        if let Some(gather) = gather {
-            gather.waiting.remove(&id);
-            match outcome {
-                Some((kind, Ok(line))) => gather.lines.push(format!("{kind}: {line}")),
-                Some((kind, Err(line))) => gather.failures.push(format!("{kind}: {line}")),
-                None => {}
-            }
-        } else if let Some((kind, Err(error))) = outcome {
-            // The configuration at a worker's start has no one waiting for it.
-            tracing::error!(event = "configuration_incomplete", worker = %kind, %error);
-        }
-    }
-
-    fn call(&mut self, request: Request, answer: oneshot::Sender<Response>) {
-        match request {
-            Request::Status => self.ask_workers(Purpose::Status, STATUS_TIMEOUT, Some(answer)),
-            Request::Reload => self.reload(Some(answer)),
-        }
-    }
-
-    fn reload(&mut self, answer: Option<oneshot::Sender<Response>>) {
-        if self.stopping.is_some() {
-            return;
-        }
-        match config::load(&self.options.config) {
-            Err(error) => {
-                let text = error.to_string();
-                tracing::error!(event = "reload_refused", error = %text);
-                self.reload_error = Some(text.clone());
-                respond(answer, Response::Failed(text));
-            }
-            Ok(loaded) => {
-                for warning in &loaded.warnings {
-                    tracing::warn!(event = "configuration_warning", %warning);
-                }
-                self.generation += 1;
-                self.reload_error = None;
-                self.config = loaded.config;
-                tracing::info!(event = "reloading", generation = self.generation);
-                self.ask_workers(Purpose::Reload, RELOAD_TIMEOUT, answer);
-            }
-        }
-    }
-
-    fn ask_workers(
-        &mut self,
-        purpose: Purpose,
-        timeout: Duration,
-        answer: Option<oneshot::Sender<Response>>,
-    ) {
-        let mut gather = Gather {
-            waiting: BTreeMap::new(),
-            purpose,
-            lines: Vec::new(),
-            failures: Vec::new(),
-            deadline: clock::monotonic_now() + timeout,
-            answer,
-        };
-        for kind in Kind::ALL {
-            let id = self.next_request();
-            let message = match purpose {
-                Purpose::Status => ToWorker::Report { id },
-                Purpose::Reload => {
-                    let config = Box::new(self.config.clone());
-                    ToWorker::Configure {
-                        id,
-                        config,
-                        resume: None,
-                    }
-                }
-            };
-            match &self.seat(kind).running {
-                Some(running) if running.send(&message) => {
-                    gather.waiting.insert(id, kind);
-                }
-                _ => gather
-                    .failures
-                    .push(format!("{kind}: the worker is not running")),
-            }
-        }
-        self.gathers.push(gather);
-    }
-
-    fn finish_gathers(&mut self, now: Mono) {
-        let (done, waiting): (Vec<_>, Vec<_>) = std::mem::take(&mut self.gathers)
-            .into_iter()
-            .partition(|gather| gather.waiting.is_empty() || gather.deadline <= now);
-        self.gathers = waiting;
-        for mut gather in done {
-            for kind in gather.waiting.values() {
-                gather
-                    .failures
-                    .push(format!("{kind}: no answer yet; it goes on"));
-            }
-            let response = match gather.purpose {
-                Purpose::Status => Response::Status(Box::new(self.document())),
-                Purpose::Reload => reloaded(&gather),
-            };
-            respond(gather.answer, response);
-        }
-    }
-
-    fn stop(&mut self) {
-        if self.stopping.is_none() {
-            tracing::info!(event = "stopping");
-            self.stop_worker(Kind::Vrrp);
-        }
-    }
-
-    fn stop_worker(&mut self, kind: Kind) {
-        self.stopping = Some(Stopping {
-            kind,
-            deadline: clock::monotonic_now() + STOP_TIMEOUT,
-        });
-        let seat = self.seat(kind);
-        seat.restart_at = None;
-        if let Some(running) = &seat.running {
-            running.send(&ToWorker::Stop);
-        }
-    }
-
-    /// Goes on with stopping; true when all is done.
-    fn continue_stopping(&mut self) -> bool {
-        let Some(Stopping { kind, deadline }) = self.stopping else {
-            return false;
-        };
-        let seat = self.seat(kind);
-        if let Some(running) = &mut seat.running {
-            if deadline <= clock::monotonic_now() {
-                tracing::error!(event = "worker_does_not_stop", worker = %kind, pid = running.pid);
-                running.kill();
-                // Its end arrives as an event.
-                self.stopping = Some(Stopping {
-                    kind,
-                    deadline: Mono::MAX,
-                });
-            }
-            return false;
-        }
-        let clean = seat.stopped;
-        match kind {
-            Kind::Vrrp => {
-                if !clean {
-                    let seat = self.seat(kind);
-                    fence::addresses(seat.last.as_ref().map(|last| &last.snapshot));
-                }
-                self.stop_worker(Kind::Checker);
-                self.seat(Kind::Checker).running.is_none()
-            }
-            Kind::Checker => true,
-        }
-    }
-
     fn clean_up(&self) {
         for kind in Kind::ALL {
             store::remove(&kind.state_file(&self.options.runtime_dir));
         }
         // A client that connects now is told at once that nobody is there.
         let _ = std::fs::remove_file(control::socket_path(&self.options.runtime_dir));
-    }
-}
-
-fn reloaded(gather: &Gather) -> Response {
-    if gather.failures.is_empty() {
-        tracing::info!(event = "reloaded", done = gather.lines.join("; "));
-        Response::Done(gather.lines.clone())
-    } else {
-        let lines: Vec<_> = gather
-            .lines
-            .iter()
-            .chain(&gather.failures)
-            .cloned()
-            .collect();
-        let text = lines.join("\n");
-        tracing::error!(event = "reload_incomplete", error = %text);
-        Response::Failed(text)
-    }
-}
-
-fn respond(answer: Option<oneshot::Sender<Response>>, response: Response) {
-    if let Some(answer) = answer {
-        // Whoever asked may have gone.
-        let _ = answer.send(response);
     }
 }
 

@@ -1,0 +1,190 @@
+//! Requests to the running director: what operators ask on the control socket
+//! and by `SIGHUP`, passed on to the workers, their answers collected.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use mono::Mono;
+use tokio::sync::oneshot;
+
+use super::Supervisor;
+use super::control::{Request, Response};
+use crate::config;
+use crate::kernel::clock;
+use crate::worker::Kind;
+use crate::worker::protocol::ToWorker;
+
+/// How long a reload may take before it is reported as unfinished.
+const RELOAD_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long `lvsd status` waits for fresh snapshots.
+const STATUS_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Answers being collected from the workers.
+#[derive(Debug)]
+pub(super) struct Gather {
+    waiting: BTreeMap<u64, Kind>,
+    purpose: Purpose,
+    lines: Vec<String>,
+    failures: Vec<String>,
+    deadline: Mono,
+    answer: Option<oneshot::Sender<Response>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Status,
+    Reload,
+}
+
+impl Gather {
+    /// When it ends whether all have answered or not.
+    pub(super) const fn deadline(&self) -> Mono {
+        self.deadline
+    }
+}
+
+impl Supervisor {
+    /// A dead worker answers nothing; the new one is configured at its start.
+    pub(super) fn forget_requests(&mut self, kind: Kind) {
+        for gather in &mut self.gathers {
+            let before = gather.waiting.len();
+            gather.waiting.retain(|_, of| *of != kind);
+            if gather.waiting.len() < before {
+                gather
+                    .failures
+                    .push(format!("{kind}: the worker died and is started again"));
+            }
+        }
+    }
+
+    pub(super) fn answered(&mut self, id: u64, outcome: Option<(Kind, Result<String, String>)>) {
+        let gather = self
+            .gathers
+            .iter_mut()
+            .find(|gather| gather.waiting.contains_key(&id));
+        if let Some(gather) = gather {
+            gather.waiting.remove(&id);
+            match outcome {
+                Some((kind, Ok(line))) => gather.lines.push(format!("{kind}: {line}")),
+                Some((kind, Err(line))) => gather.failures.push(format!("{kind}: {line}")),
+                None => {}
+            }
+        } else if let Some((kind, Err(error))) = outcome {
+            // The configuration at a worker's start has no one waiting for it.
+            tracing::error!(event = "configuration_incomplete", worker = %kind, %error);
+        }
+    }
+
+    pub(super) fn call(&mut self, request: Request, answer: oneshot::Sender<Response>) {
+        match request {
+            Request::Status => self.ask_workers(Purpose::Status, STATUS_TIMEOUT, Some(answer)),
+            Request::Reload => self.reload(Some(answer)),
+        }
+    }
+
+    pub(super) fn reload(&mut self, answer: Option<oneshot::Sender<Response>>) {
+        if self.stopping.is_some() {
+            return;
+        }
+        match config::load(&self.options.config) {
+            Err(error) => {
+                let text = error.to_string();
+                tracing::error!(event = "reload_refused", error = %text);
+                self.reload_error = Some(text.clone());
+                respond(answer, Response::Failed(text));
+            }
+            Ok(loaded) => {
+                for warning in &loaded.warnings {
+                    tracing::warn!(event = "configuration_warning", %warning);
+                }
+                self.generation += 1;
+                self.reload_error = None;
+                self.config = loaded.config;
+                tracing::info!(event = "reloading", generation = self.generation);
+                self.ask_workers(Purpose::Reload, RELOAD_TIMEOUT, answer);
+            }
+        }
+    }
+
+    fn ask_workers(
+        &mut self,
+        purpose: Purpose,
+        timeout: Duration,
+        answer: Option<oneshot::Sender<Response>>,
+    ) {
+        let mut gather = Gather {
+            waiting: BTreeMap::new(),
+            purpose,
+            lines: Vec::new(),
+            failures: Vec::new(),
+            deadline: clock::monotonic_now() + timeout,
+            answer,
+        };
+        for kind in Kind::ALL {
+            let id = self.next_request();
+            let message = match purpose {
+                Purpose::Status => ToWorker::Report { id },
+                Purpose::Reload => {
+                    let config = Box::new(self.config.clone());
+                    ToWorker::Configure {
+                        id,
+                        config,
+                        resume: None,
+                    }
+                }
+            };
+            match &self.seat(kind).running {
+                Some(running) if running.send(&message) => {
+                    gather.waiting.insert(id, kind);
+                }
+                _ => gather
+                    .failures
+                    .push(format!("{kind}: the worker is not running")),
+            }
+        }
+        self.gathers.push(gather);
+    }
+
+    pub(super) fn finish_gathers(&mut self, now: Mono) {
+        let (done, waiting): (Vec<_>, Vec<_>) = std::mem::take(&mut self.gathers)
+            .into_iter()
+            .partition(|gather| gather.waiting.is_empty() || gather.deadline <= now);
+        self.gathers = waiting;
+        for mut gather in done {
+            for kind in gather.waiting.values() {
+                gather
+                    .failures
+                    .push(format!("{kind}: no answer yet; it goes on"));
+            }
+            let response = match gather.purpose {
+                Purpose::Status => Response::Status(Box::new(self.document())),
+                Purpose::Reload => reloaded(&gather),
+            };
+            respond(gather.answer, response);
+        }
+    }
+}
+
+fn reloaded(gather: &Gather) -> Response {
+    if gather.failures.is_empty() {
+        tracing::info!(event = "reloaded", done = gather.lines.join("; "));
+        Response::Done(gather.lines.clone())
+    } else {
+        let lines: Vec<_> = gather
+            .lines
+            .iter()
+            .chain(&gather.failures)
+            .cloned()
+            .collect();
+        let text = lines.join("\n");
+        tracing::error!(event = "reload_incomplete", error = %text);
+        Response::Failed(text)
+    }
+}
+
+fn respond(answer: Option<oneshot::Sender<Response>>, response: Response) {
+    if let Some(answer) = answer {
+        // Whoever asked may have gone.
+        let _ = answer.send(response);
+    }
+}
