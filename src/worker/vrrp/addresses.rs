@@ -16,10 +16,11 @@ use mono::Mono;
 use thiserror::Error;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use super::address_ops::{applied, plain, requests};
 use super::announcer::{Announcer, Conflict};
 use super::messages::{Interface, Key, ToAddresses, ToAdverts, ToMain};
 use crate::kernel::monitor::{self, Monitor};
-use crate::kernel::rtnl::{self, AddressKey, AddressOp, Link, NewAddress, Rtnl};
+use crate::kernel::rtnl::{self, AddressOp, Link, Rtnl};
 use crate::kernel::{clock, netlink};
 use crate::model::VrrpInstance;
 use crate::reconcile::address::{self, Address, Op, Ownership, TAG, Table};
@@ -500,58 +501,4 @@ impl Addresses {
             worst_lateness,
         }
     }
-}
-
-fn plain(address: rtnl::Address) -> Address {
-    Address {
-        interface: address.key.index,
-        address: address.key.ip,
-        prefix_len: address.key.prefix,
-        label: address.label,
-        scope: address.scope,
-        proto: address.proto,
-    }
-}
-
-fn key(address: &Address) -> AddressKey {
-    AddressKey {
-        index: address.interface,
-        ip: address.address,
-        prefix: address.prefix_len,
-    }
-}
-
-fn new(address: &Address) -> NewAddress {
-    NewAddress {
-        scope: address.scope,
-        label: address.label.clone(),
-        ..NewAddress::virtual_address(key(address))
-    }
-}
-
-fn requests(op: &Op) -> Vec<AddressOp> {
-    match op {
-        Op::Add(address) => vec![AddressOp::Add(new(address))],
-        Op::Retag(address) => vec![AddressOp::Replace(new(address))],
-        Op::Recreate { old, new: address } => {
-            vec![AddressOp::Delete(key(old)), AddressOp::Add(new(address))]
-        }
-        Op::Remove(address) => vec![AddressOp::Delete(key(address))],
-    }
-}
-
-/// What is there after all of `ops` succeeded.
-fn applied(observed: &Table, ops: &[Op]) -> Table {
-    let mut table = observed.clone();
-    for op in ops {
-        match op {
-            Op::Add(address) | Op::Retag(address) | Op::Recreate { new: address, .. } => {
-                table.insert(address.identity(), address.clone());
-            }
-            Op::Remove(address) => {
-                table.remove(&address.identity());
-            }
-        }
-    }
-    table
 }

@@ -10,10 +10,13 @@
 //!   roles demand, reconciled with what the kernel says.
 //! - **main**: the session with the supervisor.
 
+mod address_ops;
 mod addresses;
 mod adverts;
 mod announcer;
 mod engine;
+#[cfg(test)]
+mod engine_tests;
 mod messages;
 
 use std::path::Path;
