@@ -125,7 +125,7 @@ fn a_lonely_backup_becomes_master_after_the_master_down_time_and_acts_in_order()
 #[test]
 fn instances_on_one_interface_share_it_and_hear_only_their_own() {
     let (a, b) = (instance(51, 100), instance(52, 100));
-    let (mut engine, mut log) = started(vec![a.clone(), b.clone()]);
+    let (mut engine, mut log) = started(vec![a.clone(), b]);
     hear(&mut engine, ms(3_000), &a, 200, &mut log);
     engine.fire(ms(4_000), &mut log);
     let states: Vec<State> = engine
