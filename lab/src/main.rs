@@ -1,3 +1,7 @@
-//! `cargo lab`: setup, test, demo and shell.
+//! `cargo lab`: a network of directors, real servers and a client on a real kernel.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    lab::cli::main()
+}

@@ -1,0 +1,177 @@
+//! Starting a guest, and ending it when it does not end by itself.
+
+use std::fs::{self, File};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::{Pid, geteuid};
+
+use crate::failure::{Attempt, Result};
+use crate::guest::BINARY;
+use crate::job::{Event, Ground, JOB_VARIABLE, Job, Task};
+
+/// Memory of the booted kernel.
+const MEMORY: &str = "mem=512M";
+
+/// A guest that was started.
+pub struct Boot {
+    /// Where its job, events, logs and captures are.
+    pub directory: PathBuf,
+    child: Child,
+    events_read: usize,
+}
+
+impl Boot {
+    /// Starts a guest with everything it needs in `directory`, which must be new.
+    ///
+    /// # Errors
+    /// When something cannot be put in place or the guest cannot be started.
+    pub fn start(
+        directory: &Path,
+        ground: Ground,
+        task: Task,
+        daemon: Option<&Path>,
+    ) -> Result<Self> {
+        fs::create_dir_all(directory).attempt(|| format!("create {}", directory.display()))?;
+        let own = std::env::current_exe().attempt(|| "find the lab's own binary")?;
+        stage(&own, &directory.join(BINARY))?;
+        if let Some(daemon) = daemon {
+            stage(daemon, &directory.join("lvsd"))?;
+        }
+        let interactive = !matches!(task, Task::Scenarios { .. });
+        Job {
+            ground,
+            task,
+            daemon: daemon.map(|_| "lvsd".into()),
+        }
+        .store(directory)?;
+        let mut command = match ground {
+            Ground::Uml => uml(directory),
+            Ground::Native => native(directory)?,
+        };
+        if interactive {
+            // In the terminal's foreground, for the keys that the user presses.
+            command.stderr(console(directory)?);
+        } else {
+            command
+                .stdin(Stdio::null())
+                .stdout(console(directory)?)
+                .stderr(console(directory)?)
+                .process_group(0);
+        }
+        let child = command.spawn().attempt(|| format!("start {ground:?}"))?;
+        Ok(Self {
+            directory: directory.to_owned(),
+            child,
+            events_read: 0,
+        })
+    }
+
+    /// What happened since the last call.
+    #[must_use]
+    pub fn events(&mut self) -> Vec<Event> {
+        let text = fs::read_to_string(self.directory.join("events.jsonl")).unwrap_or_default();
+        // A line still being written has no end yet.
+        let complete = text.rfind('\n').map_or("", |end| &text[..=end]);
+        let new: Vec<Event> = complete
+            .lines()
+            .skip(self.events_read)
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect();
+        self.events_read = complete.lines().count();
+        new
+    }
+
+    /// Whether the guest has ended.
+    #[must_use]
+    pub fn ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Waits for the end of an interactive guest.
+    ///
+    /// # Errors
+    /// When the guest says that it could not do its job.
+    pub fn wait(mut self) -> Result<()> {
+        self.child.wait().attempt(|| "wait for the guest")?;
+        for event in self.events() {
+            if let Event::Broken { failure } = event {
+                return Err(crate::failure::Failure::said(failure));
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the guest and all its processes.
+    pub fn kill(&mut self) {
+        let group = Pid::from_raw(i32::try_from(self.child.id()).unwrap_or(i32::MAX));
+        if killpg(group, Signal::SIGKILL).is_err() {
+            // It has no group of its own when it is interactive.
+            let _ = self.child.kill();
+        }
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Boot {
+    fn drop(&mut self) {
+        // Powering off leaves the kernel's helper processes a moment to end by themselves.
+        let start = Instant::now();
+        while !self.ended() && start.elapsed() < Duration::from_secs(1) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        self.kill();
+    }
+}
+
+fn console(directory: &Path) -> Result<File> {
+    File::options()
+        .create(true)
+        .append(true)
+        .open(directory.join("console.log"))
+        .attempt(|| format!("open the console log in {}", directory.display()))
+}
+
+/// Puts a binary where every guest sees it: a link where that is possible, else a copy.
+fn stage(from: &Path, to: &Path) -> Result<()> {
+    if fs::hard_link(from, to).is_err() {
+        fs::copy(from, to).attempt(|| format!("copy {} to {}", from.display(), to.display()))?;
+    }
+    Ok(())
+}
+
+/// Ends with this process, however this one ends.
+fn tied() -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL"]);
+    command
+}
+
+fn uml(directory: &Path) -> Command {
+    let shown = directory.display();
+    let mut command = tied();
+    command
+        .arg("linux.uml")
+        .args([MEMORY, "rootfstype=hostfs", "rootflags=/", "ro"])
+        .args(["con=null", "con0=fd:0,fd:1", "quiet", "loglevel=3"])
+        .arg(format!("init={shown}/{BINARY}"))
+        .arg(format!("{JOB_VARIABLE}={shown}"));
+    command
+}
+
+fn native(directory: &Path) -> Result<Command> {
+    crate::ensure!(
+        geteuid().is_root(),
+        "namespaces on the running kernel need root; without it, scenarios run on the booted one"
+    );
+    let mut command = tied();
+    command
+        .args(["unshare", "--net", "--mount", "--uts", "--pid", "--ipc"])
+        .args(["--fork", "--kill-child", "--"])
+        .arg(directory.join(BINARY))
+        .env(JOB_VARIABLE, directory);
+    Ok(command)
+}

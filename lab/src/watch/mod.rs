@@ -1,0 +1,15 @@
+//! What a scenario sees with: captures with the kernel's time stamps, decoded by a reader that
+//! shares no code with the daemon; loads of requests; counts of netlink messages; waiting.
+
+mod capture;
+mod frame;
+mod load;
+mod netlink;
+mod pcap;
+mod wait;
+
+pub use capture::Capture;
+pub use frame::{Advert, Frame, Seen};
+pub use load::{Load, LoadReport};
+pub use netlink::{NetlinkMessage, NetlinkTap};
+pub use wait::{eventually, now, steadily};
