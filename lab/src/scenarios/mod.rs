@@ -47,7 +47,6 @@ impl Scenario {
         self.alone = true;
         self
     }
-
 }
 
 /// Every scenario, subject by subject.
