@@ -1,5 +1,7 @@
 //! What must hold, as scenarios: each builds its own world and says what went wrong in it.
 
+mod pair;
+mod pool;
 mod selftest;
 
 use std::time::Duration;
@@ -43,6 +45,11 @@ impl Scenario {
         }
     }
 
+    const fn limit(mut self, seconds: u64) -> Self {
+        self.limit = Duration::from_secs(seconds);
+        self
+    }
+
     const fn alone(mut self) -> Self {
         self.alone = true;
         self
@@ -50,7 +57,7 @@ impl Scenario {
 }
 
 /// Every scenario, subject by subject.
-const SUBJECTS: [&[Scenario]; 1] = [selftest::SCENARIOS];
+const SUBJECTS: [&[Scenario]; 3] = [selftest::SCENARIOS, pair::SCENARIOS, pool::SCENARIOS];
 
 /// Every scenario.
 pub fn all() -> impl Iterator<Item = &'static Scenario> {
