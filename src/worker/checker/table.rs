@@ -16,7 +16,7 @@ use mono::Mono;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::kernel::clock;
-use crate::kernel::ipvs::{Error, Ipvs, ObservedTable, comparable};
+use crate::kernel::ipvs::{Action, Error, Ipvs, ObservedTable, comparable};
 use crate::reconcile::ipvs::{self, Entry, Op, Table};
 use crate::status::TableReport;
 
@@ -261,8 +261,12 @@ impl Keeper {
         if self.report.error.as_ref() != Some(&text) {
             tracing::error!(event = "ipvs_failed", error = %text);
         }
-        self.report.error = Some(text);
-        self.resync_at = clock::monotonic_now() + RETRY;
+        // What has just changed under us is looked at anew at once, but not
+        // again and again.
+        let first = self.report.error.replace(text).is_none();
+        let at_once = first && error.action() == Action::ObserveAgain;
+        let wait = if at_once { Duration::ZERO } else { RETRY };
+        self.resync_at = clock::monotonic_now() + wait;
     }
 
     fn note_drift(&mut self) {

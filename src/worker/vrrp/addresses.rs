@@ -443,6 +443,18 @@ impl Addresses {
     }
 
     fn conflict(&mut self, conflict: Conflict) {
+        // Whoever answers after we have given it up is the next Master.
+        let ours = self.roles.iter().any(|(key, holds)| {
+            let instance = self.instances.get(key).filter(|_| *holds);
+            instance.is_some_and(|one| {
+                one.virtual_addresses
+                    .iter()
+                    .any(|a| a.address == conflict.address)
+            })
+        });
+        if !ours && conflict.other.is_some() {
+            return;
+        }
         match conflict.other {
             Some(other) => {
                 self.announcer
