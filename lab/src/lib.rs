@@ -8,11 +8,9 @@
 //! - [`serve`]: the web servers of the site, well behaved and odd
 //! - [`watch`]: captures, request loads, netlink counts, waiting; what a scenario sees with
 //! - [`site`]: the standard site of two directors, two real servers and a client
-//! - [`director`]: lvsd on a host
 //! - [`scenarios`]: what must hold, each a function on a fresh [`net::Lab`]
 
 pub mod cli;
-pub mod director;
 pub mod failure;
 pub mod guest;
 pub mod job;

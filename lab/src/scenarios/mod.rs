@@ -1,7 +1,5 @@
 //! What must hold, as scenarios: each builds its own world and says what went wrong in it.
 
-mod pair;
-mod pool;
 mod selftest;
 
 use std::time::Duration;
@@ -45,11 +43,6 @@ impl Scenario {
         }
     }
 
-    const fn limit(mut self, seconds: u64) -> Self {
-        self.limit = Duration::from_secs(seconds);
-        self
-    }
-
     const fn alone(mut self) -> Self {
         self.alone = true;
         self
@@ -57,7 +50,7 @@ impl Scenario {
 }
 
 /// Every scenario, subject by subject.
-const SUBJECTS: [&[Scenario]; 3] = [selftest::SCENARIOS, pair::SCENARIOS, pool::SCENARIOS];
+const SUBJECTS: [&[Scenario]; 1] = [selftest::SCENARIOS];
 
 /// Every scenario.
 pub fn all() -> impl Iterator<Item = &'static Scenario> {
