@@ -166,22 +166,23 @@ impl Instance {
         }
     }
 
-    /// The same instance with `now` as the epoch of its times.
+    /// The same instance with `now` as the epoch of its times, for model checking.
     ///
-    /// Two instances behave alike from now on exactly if their relative views
-    /// are equal (deadlines that have passed are equal, and times
-    /// that only serve status are left out). Made for model checking.
+    /// Instances with equal relative views take part in the election alike from
+    /// now on. Deadlines that have passed are equal. What serves
+    /// only status, and announcements to come, are left out: nothing else depends on them.
     #[must_use]
     pub fn relative(&self, now: Mono) -> Self {
         let rel = |t: Option<Mono>| t.map(|t| Mono::ZERO + t.since(now));
         Self {
             since: None,
+            reason: None,
             last_advert: None,
+            announce_at: None,
+            rival_announce_at: None,
+            announce_quiet_until: Mono::ZERO,
             timer: rel(self.timer),
             preempt_at: rel(self.preempt_at),
-            announce_at: rel(self.announce_at),
-            rival_announce_at: rel(self.rival_announce_at),
-            announce_quiet_until: Mono::ZERO + self.announce_quiet_until.since(now),
             answer_quiet_until: Mono::ZERO + self.answer_quiet_until.since(now),
             ..self.clone()
         }
