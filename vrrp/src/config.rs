@@ -10,44 +10,44 @@ pub const OWNER_PRIORITY: u8 = 255;
 
 /// Configuration of one [`Instance`](crate::Instance).
 ///
-/// The core trusts nobody: [`Config::clamped`] is applied to whatever it is
-/// given, so that no value can stop it or make it spin. Saying *no* to a bad
-/// value, with file and line, is the task of the configuration reader.
+/// The core trusts nobody: [`Config::clamped`] is applied to whatever it is given, so
+/// that no value can stop it or make it spin. Saying *no* to a bad value, with file and
+/// line, is the task of the configuration reader.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Config {
     /// Virtual router identifier, 1..=255.
     pub vrid: u8,
     /// Protocol version spoken; adverts of the other one are rejected.
     pub version: Version,
-    /// 1..=255; 255 says that this host owns the addresses, and is then Master
-    /// whenever it runs and always preempts.
+    /// 1..=255; 255 says that this host owns the addresses, and is then Master whenever
+    /// it runs and always preempts.
     pub priority: u8,
-    /// Time between our adverts as Master. v2: whole seconds, 1..=255.
-    /// v3: multiples of 10 ms, 10 ms..=40.95 s.
+    /// Time between our adverts as Master. v2: whole seconds, 1..=255. v3: multiples of
+    /// 10 ms, 10 ms..=40.95 s.
     pub advert_interval: Duration,
     /// Whether to take over from a Master of lower priority (RFC `Preempt_Mode`).
     pub preempt: bool,
-    /// How long to tolerate a Master of lower priority before preempting it,
-    /// from the first of its adverts. Zero: not at all.
+    /// How long to tolerate a Master of lower priority before preempting it, from the
+    /// first of its adverts. Zero: not at all.
     pub preempt_delay: Duration,
-    /// How many advert intervals of silence mean that the Master is down;
-    /// at least 1, and 3 in both RFCs.
+    /// How many advert intervals of silence mean that the Master is down; at least 1,
+    /// and 3 in both RFCs.
     pub down_timer_adverts: u8,
-    /// Authentication data (v2 only). Checked on receipt by the decoder; the
-    /// core only needs to know when it changes.
+    /// Authentication data (v2 only). Checked on receipt by the decoder; the core only
+    /// needs to know when it changes.
     pub auth: Auth,
     /// Virtual addresses as they stand in the adverts.
     pub addresses: Vec<IpAddr>,
-    /// How long after becoming Master the addresses are announced a second
-    /// time, for switches and hosts that missed the first. Zero: not again.
+    /// How long after becoming Master the addresses are announced a second time, for
+    /// switches and hosts that missed the first. Zero: not again.
     pub announce_delay: Duration,
 }
 
 impl Config {
     /// The nearest configuration whose every value lies in its range.
     ///
-    /// v2 intervals are rounded to the nearest second and v3 intervals to the
-    /// nearest 10 ms, because the wire can say nothing finer.
+    /// v2 intervals are rounded to the nearest second and v3 intervals to the nearest
+    /// 10 ms, because the wire can say nothing finer.
     #[must_use]
     pub fn clamped(mut self) -> Self {
         self.priority = self.priority.max(1);

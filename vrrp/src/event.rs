@@ -42,16 +42,16 @@ pub struct Peer {
 /// Something that happened to an instance.
 #[derive(Clone, Debug)]
 pub enum Input<'a> {
-    /// The interface is usable, and `source` is our primary address on it.
-    /// Given again while running, it says that the primary address changed.
+    /// The interface is usable, and `source` is our primary address on it. Given again
+    /// while running, it says that the primary address changed.
     Startup {
         /// Our primary address: the source of our adverts.
         source: IpAddr,
     },
     /// Stop taking part; a Master gives the addresses up with priority 0.
     Shutdown,
-    /// The interface cannot be used (link down, address gone, a tracked
-    /// condition failed). As `Shutdown`, for another reason.
+    /// The interface cannot be used (link down, address gone, a tracked condition
+    /// failed). As `Shutdown`, for another reason.
     Fault,
     /// An advert for this virtual router that passed the decoder's checks.
     Advert {
@@ -60,12 +60,12 @@ pub enum Input<'a> {
         /// Its content.
         advert: &'a Advert,
     },
-    /// A new configuration for the same virtual router: `vrid` and `version`
-    /// stay as they are. (To change these, shut this instance down and
-    /// start another: to its peers it is another router.)
+    /// A new configuration for the same virtual router: `vrid` and `version` stay as
+    /// they are. (To change these, shut this instance down and start another: to its
+    /// peers it is another router.)
     Reconfigure(Config),
-    /// [`deadline`](crate::Instance::deadline) has come. Early or
-    /// needless calls do nothing.
+    /// [`deadline`](crate::Instance::deadline) has come. Early or needless calls do
+    /// nothing.
     Timer,
 }
 
@@ -78,13 +78,13 @@ pub enum Effect {
         /// 0 says that we give up, anything else is the configured priority.
         priority: u8,
     },
-    /// The addresses of the present configuration, and no others of this
-    /// instance, are to be on this host.
+    /// The addresses of the present configuration, and no others of this instance, are
+    /// to be on this host.
     AddAddresses,
     /// None of the instance's addresses is to be on this host.
     RemoveAddresses,
-    /// Tell the segment where the addresses are: gratuitous ARP, unsolicited
-    /// neighbour advertisements.
+    /// Tell the segment where the addresses are: gratuitous ARP, unsolicited neighbour
+    /// advertisements.
     Announce,
     /// The state changed. Always the last effect of the step that caused it.
     Transition {
@@ -113,8 +113,8 @@ pub enum Reason {
     Resumed,
     /// To Master: no Master was heard for the master-down interval.
     MasterDown,
-    /// To Master: the Master gave up with priority 0, and nobody better spoke
-    /// within our skew time.
+    /// To Master: the Master gave up with priority 0, and nobody better spoke within
+    /// our skew time.
     MasterLeft,
     /// To Master: the Master has a lower priority than we have.
     Preempting,
@@ -149,8 +149,8 @@ impl fmt::Display for Reason {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rejection {
-    /// Its source is our own address: our advert came back (a loop or a
-    /// reflecting switch), or another host uses our address.
+    /// Its source is our own address: our advert came back (a loop or a reflecting
+    /// switch), or another host uses our address.
     OwnAddress,
     /// It is of the protocol version we do not speak.
     VersionMismatch {

@@ -1,19 +1,19 @@
-//! VRRP v2 (RFC 3768) and v3 (RFC 9568): wire format and state machine,
-//! without clock, socket or randomness.
+//! VRRP v2 (RFC 3768) and v3 (RFC 9568): wire format and state machine, without clock,
+//! socket or randomness.
 //!
 //! [`Instance`] is one virtual router. It is driven like this:
 //!
-//! 1. [`Instance::new`], or [`Instance::resume`] with the snapshot of the
-//!    process before. New instances do nothing until [`Input::Startup`] says that the
-//!    interface is usable. Link down or address lost is [`Input::Fault`], link
-//!    up is `Startup` again.
-//! 2. Sleep until a packet comes or [`Instance::deadline`] is due. On waking,
-//!    *first* give every advert that waits in the socket ([`Input::Advert`], after
+//! 1. [`Instance::new`], or [`Instance::resume`] with the snapshot of the process
+//!    before. New instances do nothing until [`Input::Startup`] says that the interface
+//!    is usable. Link down or address lost is [`Input::Fault`], link up is `Startup`
+//!    again.
+//! 2. Sleep until a packet comes or [`Instance::deadline`] is due. On waking, *first*
+//!    give every advert that waits in the socket ([`Input::Advert`], after
 //!    [`Advert::decode`], for this vrid and address family only), *then*
-//!    [`Input::Timer`]: a process that slept too long thus finds the adverts
-//!    that came meanwhile, and does not mistake its own sleep for a dead Master.
-//! 3. After every call of [`Instance::step`] carry out the effects in their
-//!    order, and ask for the deadline again, for it may have moved.
+//!    [`Input::Timer`]: a process that slept too long thus finds the adverts that came
+//!    meanwhile, and does not mistake its own sleep for a dead Master.
+//! 3. After every call of [`Instance::step`] carry out the effects in their order, and
+//!    ask for the deadline again, for it may have moved.
 //! 4. [`Input::Shutdown`] before the end.
 //!
 //! All times are [`mono::Mono`] of one clock. Inputs in an odd order do no harm.
@@ -25,11 +25,12 @@
 //! | Master | `Send`, `AddAddresses`, `Announce`, `Transition`; `Announce` again after `announce_delay` |
 //! | Initialize from Master (shutdown, fault) | `Send { priority: 0 }`, `RemoveAddresses`, `Transition` |
 //! | Backup from Master (someone ranks above us) | `RemoveAddresses`, `Transition` |
+//! | Backup, resuming too late as Master | `RemoveAddresses`, `Transition` |
 //! | any other | `Transition` |
 //!
-//! [`Effect::Send`] and [`Effect::Announce`] are events: lost is lost. The
-//! addresses are a level: `AddAddresses` and `RemoveAddresses` say when to look, and a driver
-//! may restore them whenever it finds [`Instance::state`] and the host at odds.
+//! [`Effect::Send`] and [`Effect::Announce`] are events: lost is lost. The addresses
+//! are a level: `AddAddresses` and `RemoveAddresses` say when to look, and a driver may
+//! restore them whenever it finds [`Instance::state`] and the host at odds.
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 // Reads what a peer sends.

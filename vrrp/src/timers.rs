@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use crate::{Config, Version};
 
-/// `Skew_Time`: what a router of `priority` waits in addition, so that the
-/// best Backup speaks first.
+/// `Skew_Time`: what a router of `priority` waits in addition, so that the best Backup
+/// speaks first.
 ///
 /// - v2 (RFC 3768 6.1): `(256 - priority) / 256` seconds, whatever the interval;
-/// - v3 (RFC 9568 6.1): `(256 - priority) * interval / 256`, where `interval`
-///   is the Master's.
+/// - v3 (RFC 9568 6.1): `(256 - priority) * interval / 256`, where `interval` is the
+///   Master's.
 ///
 /// v3 spans that are no whole number of nanoseconds are rounded down.
 #[must_use]

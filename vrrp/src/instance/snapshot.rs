@@ -11,8 +11,8 @@ use crate::{Config, Effect, Peer, Reason, State};
 
 /// An instance at one moment, for status and for [`Instance::resume`].
 ///
-/// Times are of the clock the instance was driven by, which must be
-/// one that all processes of a host share until it boots again.
+/// Times are of the clock the instance was driven by, which must be one that all
+/// processes of a host share until it boots again.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Snapshot {
     /// The state.
@@ -55,24 +55,23 @@ impl Instance {
         }
     }
 
-    /// Takes up where another process stopped, at the time `now`, on a usable
-    /// interface with the primary address `source`.
+    /// Takes up where another process stopped, at the time `now`, on a usable interface
+    /// with the primary address `source`.
     ///
-    /// `alive_until` is when that process was last known to keep its
-    /// deadlines: the moment it was found dead if it was killed, its last sign
-    /// of life if it hung. The snapshot may be older; the state it shows
-    /// is taken to have lasted until then.
+    /// `alive_until` is when that process was last known to keep its deadlines: the
+    /// moment it was found dead if it was killed, its last sign of life if it hung. The
+    /// snapshot may be older; the state it shows is taken to have lasted until then.
     ///
-    /// - A Master resumes as Master, all its effects as on
-    ///   becoming one (advert first), `since` kept, if no Backup can have noticed:
-    ///   if less than `down_timer_adverts` advert intervals have passed since
-    ///   its last advert. That one was sent at `last_advert` or
-    ///   later, and at most one interval before `alive_until`. The margin left
-    ///   is the Backups' skew time. When it is too late, it starts afresh, as with
+    /// - A Master resumes as Master, all its effects as on becoming one (advert first),
+    ///   `since` kept, if no Backup can have noticed: if less than `down_timer_adverts`
+    ///   advert intervals have passed since its last advert. That one was sent at
+    ///   `last_advert` or later, and at most one interval before `alive_until`. The
+    ///   margin left is the Backups' skew time. When it is too late, it removes the
+    ///   addresses, which may still be there, and starts afresh, as with
     ///   [`Input::Startup`](crate::Input::Startup).
-    /// - A Backup resumes as Backup with a full master-down time (it may have
-    ///   missed adverts while away, and taking over falsely is worse than taking over late) and
-    ///   the Master, the interval and the running preempt delay it knew.
+    /// - A Backup resumes as Backup with a full master-down time (it may have missed
+    ///   adverts while away, and taking over falsely is worse than taking over late)
+    ///   and the Master, the interval and the running preempt delay it knew.
     /// - Anything else, and a snapshot of before a reboot, starts afresh.
     pub fn resume(
         config: Config,
@@ -97,6 +96,10 @@ impl Instance {
                 instance.become_backup(now, heard, Reason::Resumed, out);
                 instance.since = snap.since;
                 instance.preempt_at = snap.preempt_at;
+            }
+            State::Master if !instance.config.is_owner() => {
+                out.push(Effect::RemoveAddresses);
+                instance.startup(now, source, out);
             }
             _ => instance.startup(now, source, out),
         }

@@ -1,0 +1,52 @@
+//! A new configuration for a running instance.
+
+use mono::Mono;
+
+use super::Instance;
+use super::advert::same_set;
+use crate::{Config, Effect, Reason, State};
+
+impl Instance {
+    pub(super) fn reconfigure(&mut self, now: Mono, config: Config, out: &mut Vec<Effect>) {
+        let old = std::mem::replace(&mut self.config, config.clamped());
+        let addresses_differ = !same_set(&old.addresses, &self.config.addresses);
+        match self.state {
+            State::Initialize => {}
+            State::Backup if self.config.is_owner() => {
+                self.become_master(now, Reason::Owner, out);
+            }
+            State::Backup => self.reconfigure_backup(&old),
+            State::Master => {
+                // At once: Backups must learn a longer interval before the old one ends.
+                if says_otherwise(&old, &self.config) {
+                    self.send_advert(now, out);
+                }
+                if addresses_differ {
+                    out.push(Effect::AddAddresses);
+                    self.announce_twice(now, out);
+                }
+            }
+        }
+    }
+
+    /// Moves the running timer by as much as its span has changed: time already waited
+    /// counts, so that a priority that changes often (tracking) cannot put the takeover
+    /// off forever.
+    fn reconfigure_backup(&mut self, old: &Config) {
+        let (before, after) = (self.takeover_time(old), self.takeover_time(&self.config));
+        self.timer = self.timer.map(|t| t - before + after);
+        if old.preempt != self.config.preempt || old.preempt_delay != self.config.preempt_delay {
+            self.preempt_at = None;
+        }
+    }
+}
+
+/// Whether two configurations make different adverts.
+fn says_otherwise(a: &Config, b: &Config) -> bool {
+    a.priority != b.priority
+        || a.advert_interval != b.advert_interval
+        || a.version != b.version
+        || a.vrid != b.vrid
+        || a.auth != b.auth
+        || a.addresses != b.addresses
+}
