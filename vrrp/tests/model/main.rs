@@ -1,20 +1,20 @@
 //! Exhaustive model checking: how long two routers can be Master, and how long none.
 //!
-//! Three routers run the real state machine ([`vrrp::Instance`]) over a network
-//! that may do its worst, and `stateright` visits every state they can reach.
-//! Time goes in ticks of 10 ms. A message to each of the other two
-//! takes 0, 1 or 2 ticks, and messages may overtake each other; within a tick,
-//! everything that can happen happens in every order. On top of that, a scenario
-//! allows a number of single copies of adverts to be lost, and a number of
-//! routers to crash or to stop with priority 0, at any time, and to start again
-//! at any later time. State is relative to now, so that time without end makes finitely many states.
+//! Three routers run the real state machine ([`vrrp::Instance`]) over a network that
+//! may do its worst, and `stateright` visits every state they can reach. Time goes in
+//! ticks of 10 ms. A message to each of the other two takes 0, 1 or 2 ticks, and
+//! messages may overtake each other; within a tick, everything that can happen happens
+//! in every order. On top of that, a scenario allows a number of single copies of
+//! adverts to be lost, and a number of routers to crash or to stop with priority 0, at
+//! any time, and to start again at any later time. State is relative to now, so that
+//! time without end makes finitely many states.
 //!
-//! The constants (v3): interval I = 16 ticks, delay D = 2, skews 2, 7 and
-//! 12 ticks (priorities 224, 144 and 64), three intervals to master-down. The
-//! skews differ by more than 2 D, which is what makes them order the Backups.
+//! The constants (v3): interval I = 16 ticks, delay D = 2, skews 2, 7 and 12 ticks
+//! (priorities 224, 144 and 64), three intervals to master-down. The skews differ by
+//! more than 2 D, which is what makes them order the Backups.
 //!
-//! What is proven here, each bound for the whole scenario and each tight (one tick less is
-//! refuted by the same search):
+//! What is proven here, each bound for the whole scenario and each tight (one tick less
+//! is refuted by the same search):
 //!
 //! | scenario | more than one Master | no Master |
 //! |---|---|---|
@@ -25,17 +25,17 @@
 //! | one advert lost *and* one crash or stop, with restart | 2 D + I | D + 3 I + skew of the next |
 //!
 //! Where the last row comes from: a router that preempts is Master together with the
-//! old one until its first advert arrives, D; if that one is lost, I longer.
-//! Two takeovers can follow each other directly (the second router replaces the
-//! third, and the first, just back, the second): another D. Nothing worse exists.
-//! A window without Master lasts from the moment in which the last Master was one.
+//! old one until its first advert arrives, D; if that one is lost, I longer. Two
+//! takeovers can follow each other directly (the second router replaces the third, and
+//! the first, just back, the second): another D. Nothing worse exists. A window without
+//! Master lasts from the moment in which the last Master was one.
 //!
 //! Times at which timers fire are exact here; a driver that is late by some time adds
 //! that time to each window.
 //!
 //! That the model can fail is tested as well: with bounds a tick smaller, with three
-//! lost adverts, and with priorities so close that their skews are
-//! shorter than the delay of a message, which is as if there were none.
+//! lost adverts, and with priorities so close that their skews are shorter than the
+//! delay of a message, which is as if there were none.
 
 mod net;
 
@@ -131,7 +131,7 @@ const THIRD: &str = "router 2 is Master";
 #[test]
 fn a_cold_start_makes_the_best_one_master() {
     let net = NOTHING_FAILS;
-    holds(net.clone(), &[FIRST]);
+    holds(net, &[FIRST]);
     let none_bound = net.none_bound - 1;
     breaks(Network { none_bound, ..net }, NONE);
 }
@@ -139,7 +139,7 @@ fn a_cold_start_makes_the_best_one_master() {
 #[test]
 fn a_crash_makes_the_next_one_master() {
     let net = ONE_CRASH;
-    holds(net.clone(), &[FIRST, SECOND]);
+    holds(net, &[FIRST, SECOND]);
     let none_bound = net.none_bound - 1;
     breaks(Network { none_bound, ..net }, NONE);
 }
@@ -147,7 +147,7 @@ fn a_crash_makes_the_next_one_master() {
 #[test]
 fn a_stop_costs_no_more_than_the_skew() {
     let net = ONE_STOP;
-    holds(net.clone(), &[FIRST, SECOND]);
+    holds(net, &[FIRST, SECOND]);
     let none_bound = net.none_bound - 1;
     breaks(Network { none_bound, ..net }, NONE);
 }
@@ -166,12 +166,9 @@ fn two_lost_adverts_move_nothing() {
 #[test]
 fn a_loss_and_a_failure_keep_the_windows_short() {
     let net = LOSS_AND_FAILURE;
-    holds(net.clone(), &[FIRST, SECOND, THIRD]);
+    holds(net, &[FIRST, SECOND, THIRD]);
     let dual_bound = net.dual_bound - 1;
-    let less = Network {
-        dual_bound,
-        ..net.clone()
-    };
+    let less = Network { dual_bound, ..net };
     breaks(less, DUAL);
     let none_bound = net.none_bound - 1;
     breaks(Network { none_bound, ..net }, NONE);

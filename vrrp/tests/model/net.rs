@@ -19,7 +19,7 @@ pub const PRIORITIES: [u8; 3] = [224, 144, 64];
 pub const SKEW: [u8; 3] = [2, 7, 12];
 
 /// What may go wrong, and the bounds that are to hold nevertheless.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Network {
     pub priorities: [u8; 3],
     /// Begin with router 0 as Master of everyone, not with three cold starts.
