@@ -32,9 +32,7 @@ pub fn supervisor(config: PathBuf, runtime_dir: PathBuf) -> ExitCode {
     }
     let _log = log::start();
     report_missing_interfaces(&loaded.config);
-    for warning in &loaded.warnings {
-        tracing::warn!(event = "configuration_warning", %warning);
-    }
+    supervisor::log_warnings(&config, &loaded.warnings);
     match runtime() {
         Ok(runtime) => {
             let options = Options {

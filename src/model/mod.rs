@@ -9,6 +9,7 @@
 mod check;
 pub mod defaults;
 mod pool;
+mod update;
 mod vrrp;
 
 pub use self::vrrp::{AddressScope, AuthPass, AuthPassError, VirtualAddress, VrrpInstance};
@@ -17,6 +18,7 @@ pub use check::{CheckConfig, HttpCheck, Probe};
 pub use checks::{Method, Start, StatusRange, Statuses};
 pub use ipvs_sys::{Family, Protocol, ServiceId};
 pub use pool::{Forward, RealServer, SCHEDULERS, VirtualServer};
+pub use update::{Mismatch, Update};
 
 use serde::{Deserialize, Serialize};
 

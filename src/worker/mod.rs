@@ -32,6 +32,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::Config;
+
 /// The worker processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -52,6 +54,20 @@ impl Kind {
         match self {
             Kind::Vrrp => "vrrp",
             Kind::Checker => "checker",
+        }
+    }
+
+    /// The part of a configuration that a worker of this kind needs.
+    #[must_use]
+    pub fn part(self, config: &Config) -> Config {
+        let (vrrp_instances, virtual_servers) = match self {
+            Kind::Vrrp => (config.vrrp_instances.clone(), Vec::new()),
+            Kind::Checker => (Vec::new(), config.virtual_servers.clone()),
+        };
+        Config {
+            global: config.global.clone(),
+            vrrp_instances,
+            virtual_servers,
         }
     }
 

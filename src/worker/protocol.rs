@@ -6,7 +6,7 @@
 use mono::Mono;
 use serde::{Deserialize, Serialize};
 
-use crate::model::Config;
+use crate::model::Update;
 use crate::status::{CheckerSnapshot, VrrpSnapshot};
 
 /// From the supervisor to a worker.
@@ -22,8 +22,9 @@ pub enum ToWorker {
     Configure {
         /// Request id.
         id: u64,
-        /// The whole, validated configuration.
-        config: Box<Config>,
+        /// The worker's part of the validated configuration, as the difference
+        /// to what it was sent before (at its start: to nothing).
+        update: Box<Update>,
         /// At the start of a worker: what its predecessor left.
         resume: Option<Box<Resume>>,
     },

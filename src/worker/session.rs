@@ -96,6 +96,8 @@ pub struct Session {
     sender: Sender,
     messages: UnboundedReceiver<ToWorker>,
     heartbeat: Heartbeat,
+    /// What we were sent last: the base of the next update.
+    config: Config,
     hand_over: Signal,
     orphan_until: Option<Instant>,
     _ignored: [Signal; 3],
@@ -136,6 +138,7 @@ impl Session {
             sender,
             messages,
             heartbeat,
+            config: Config::default(),
             hand_over,
             orphan_until: None,
             _ignored: ignored,
@@ -164,7 +167,7 @@ impl Session {
         }
     }
 
-    fn accept(&self, message: ToWorker) -> Option<Event> {
+    fn accept(&mut self, message: ToWorker) -> Option<Event> {
         Some(match message {
             ToWorker::Hello { seq } => {
                 self.send(&FromWorker::Hello {
@@ -173,7 +176,20 @@ impl Session {
                 });
                 return None;
             }
-            ToWorker::Configure { id, config, resume } => Event::Configure { id, config, resume },
+            ToWorker::Configure { id, update, resume } => match update.apply(&self.config) {
+                Ok(config) => {
+                    self.config = config.clone();
+                    Event::Configure {
+                        id,
+                        config: Box::new(config),
+                        resume,
+                    }
+                }
+                Err(error) => {
+                    self.done(id, Err(error.to_string()));
+                    return None;
+                }
+            },
             ToWorker::Report { id } => Event::Report(id),
             ToWorker::Stop => Event::Stop,
         })

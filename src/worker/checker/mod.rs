@@ -58,6 +58,7 @@ pub async fn run(runtime_dir: &Path) -> Result<(), Error> {
     let mut checker = Checker {
         runner: Runner::new(Limits::default(), seed, clock::monotonic_now),
         director: Director::new(Vec::new(), HealthMap::new()),
+        configured: false,
         table,
         snapshot_at: None,
         handing_over: false,
@@ -71,6 +72,7 @@ pub async fn run(runtime_dir: &Path) -> Result<(), Error> {
 struct Checker {
     runner: Runner<CheckId>,
     director: Director,
+    configured: bool,
     table: TableThread,
     /// When to send the next unasked snapshot.
     snapshot_at: Option<Instant>,
@@ -150,15 +152,25 @@ impl Checker {
         if let Some(left) = left {
             self.runner.restore(left.checks);
         }
-        self.runner
-            .set(director::wanted_checks(&config.virtual_servers));
-        let checks = self.runner.checks();
-        let health = checks
-            .map(|(id, check)| (*id, check.snapshot().health))
-            .collect();
+        let wanted = director::wanted_checks(&config.virtual_servers);
+        // At the first configuration the checks bring the health along that a
+        // predecessor left. Later the table goes first: the kernel need not
+        // wait for the checks to be sorted.
+        if !self.configured {
+            self.runner.set(wanted.clone());
+        }
+        let checks = self
+            .runner
+            .checks()
+            .filter(|(id, _)| wanted.contains_key(id));
+        let health = checks.map(|(id, check)| (*id, check.health())).collect();
         self.director = Director::new(config.virtual_servers, health);
         let table = self.director.desired().clone();
         self.table.send(ToTable::Desired { id, table, managed });
+        if self.configured {
+            self.runner.set(wanted);
+        }
+        self.configured = true;
         self.want_snapshot();
     }
 

@@ -17,7 +17,7 @@ mod takeover;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use mono::Mono;
 use rustix::process::{Pid, Signal as ProcessSignal, kill_process};
@@ -32,9 +32,13 @@ use self::requests::Gather;
 use self::stop::Stopping;
 use super::Kind;
 use super::protocol::{FromWorker, Resume, Snapshot, ToWorker};
+use crate::config::Diagnostic;
 use crate::kernel::clock;
 use crate::kernel::lock;
-use crate::model::Config;
+use crate::model::{Config, Update};
+
+/// Warnings of a configuration that are logged one by one.
+const LOGGED_WARNINGS: usize = 3;
 
 /// What the supervisor is told on the command line.
 #[derive(Clone, Debug)]
@@ -72,6 +76,26 @@ pub enum Error {
     Signal(io::Error),
 }
 
+/// Logs the warnings of a configuration: the first few, and how many there are.
+pub fn log_warnings(file: &Path, warnings: &[Diagnostic]) {
+    for warning in warnings.iter().take(LOGGED_WARNINGS) {
+        tracing::warn!(
+            event = "configuration_warning",
+            code = warning.code,
+            warning = warning.message,
+            line = warning.location.as_ref().map(|location| location.line),
+        );
+    }
+    if warnings.len() > LOGGED_WARNINGS {
+        let help = format!("lvsd check {}", file.display());
+        tracing::warn!(
+            event = "configuration_warnings",
+            count = warnings.len(),
+            help
+        );
+    }
+}
+
 /// Sends a signal; a process that has gone is no error.
 pub(crate) fn signal(pid: u32, signal: ProcessSignal) {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
@@ -92,6 +116,8 @@ struct Seat {
     restarts: u64,
     restart_at: Option<Mono>,
     last: Option<Resume>,
+    /// The configuration it was sent last: the base of the next update.
+    sent: Config,
     unsaved: bool,
     /// It has said good-bye.
     stopped: bool,
@@ -291,7 +317,7 @@ impl Supervisor {
             &self.events,
         );
         let id = self.next_request();
-        let config = Box::new(self.config.clone());
+        let part = kind.part(&self.config);
         let seat = self.seat(kind);
         seat.restart_at = None;
         seat.stopped = false;
@@ -302,8 +328,10 @@ impl Supervisor {
                     event = "worker_started", worker = %kind, pid = running.pid,
                     resume = resume.is_some(),
                 );
-                running.send(&ToWorker::Configure { id, config, resume });
+                let update = Box::new(Update::between(&Config::default(), &part));
+                running.send(&ToWorker::Configure { id, update, resume });
                 seat.running = Some(running);
+                seat.sent = part;
             }
             Err(error) => {
                 tracing::error!(event = "worker_not_started", worker = %kind, %error);

@@ -11,6 +11,7 @@ use super::Supervisor;
 use super::control::{Request, Response};
 use crate::config;
 use crate::kernel::clock;
+use crate::model::Update;
 use crate::worker::Kind;
 use crate::worker::protocol::ToWorker;
 
@@ -94,9 +95,7 @@ impl Supervisor {
                 respond(answer, Response::Failed(text));
             }
             Ok(loaded) => {
-                for warning in &loaded.warnings {
-                    tracing::warn!(event = "configuration_warning", %warning);
-                }
+                super::log_warnings(&self.options.config, &loaded.warnings);
                 self.generation += 1;
                 self.reload_error = None;
                 self.config = loaded.config;
@@ -125,10 +124,13 @@ impl Supervisor {
             let message = match purpose {
                 Purpose::Status => ToWorker::Report { id },
                 Purpose::Reload => {
-                    let config = Box::new(self.config.clone());
+                    let part = kind.part(&self.config);
+                    let seat = self.seat(kind);
+                    let update = Box::new(Update::between(&seat.sent, &part));
+                    seat.sent = part;
                     ToWorker::Configure {
                         id,
-                        config,
+                        update,
                         resume: None,
                     }
                 }

@@ -132,6 +132,7 @@ impl Outer {
 
 struct Adverts {
     engine: RefCell<(Engine, Outer)>,
+    buffer: RefCell<Vec<u8>>,
     timer: AsyncFd<Timer>,
     armed: RefCell<Mono>,
     heartbeat: Heartbeat,
@@ -151,6 +152,7 @@ async fn run(
     };
     let adverts = Rc::new(Adverts {
         engine: RefCell::new((Engine::default(), outer)),
+        buffer: RefCell::new(vec![0; BUFFER_LEN]),
         timer: ready::readable(Timer::new()?)?,
         armed: RefCell::new(Mono::MAX),
         heartbeat,
@@ -178,6 +180,7 @@ async fn run(
 impl Adverts {
     /// Fires what is due and sets the timer to what comes next.
     fn turn(&self) {
+        self.hear_before_firing();
         let now = clock::monotonic_now();
         self.heartbeat.beat(now);
         let (engine, outer) = &mut *self.engine.borrow_mut();
@@ -196,6 +199,49 @@ impl Adverts {
                 tracing::error!(event = "timer_failed", %error);
             }
         }
+    }
+
+    /// An advert that waits in a socket counts before the timer that it would
+    /// have stopped: a director that was late must not fight for the address.
+    fn hear_before_firing(&self) {
+        let due = self.engine.borrow().0.deadline();
+        if due.is_none_or(|due| due > clock::monotonic_now()) {
+            return;
+        }
+        let sockets: Vec<_> = {
+            let (_, outer) = &*self.engine.borrow();
+            let sockets = outer.sockets.iter();
+            sockets
+                .map(|((index, _), open)| (*index, Rc::clone(&open.socket)))
+                .collect()
+        };
+        for (index, socket) in sockets {
+            self.drain(&socket, index);
+        }
+    }
+
+    /// Hears what waits in a socket, [`BURST`] messages at most; true when
+    /// nothing is left.
+    fn drain(&self, socket: &AsyncFd<VrrpSocket>, index: u32) -> bool {
+        let buffer = &mut *self.buffer.borrow_mut();
+        let (engine, outer) = &mut *self.engine.borrow_mut();
+        for _ in 0..BURST {
+            match socket.get_ref().recv(buffer) {
+                Ok(Some(received)) => {
+                    engine.packet(clock::monotonic_now(), index, &received, outer);
+                }
+                Ok(None) => return true,
+                Err(RecvError::Packet(error)) => {
+                    tracing::debug!(event = "bad_packet", interface = index, %error);
+                }
+                // The interface is down or gone: the monitor tells about it.
+                Err(RecvError::Socket(error)) => {
+                    tracing::debug!(event = "receive_failed", interface = index, %error);
+                    return true;
+                }
+            }
+        }
+        false
     }
 
     fn command(this: &Rc<Self>, command: ToAdverts) {
@@ -256,34 +302,8 @@ fn open(index: u32, family: Family) -> Result<AsyncFd<VrrpSocket>, Box<dyn std::
 }
 
 async fn read(adverts: Rc<Adverts>, socket: Rc<AsyncFd<VrrpSocket>>, index: u32) {
-    let mut buffer = vec![0; BUFFER_LEN];
-    loop {
-        let Ok(mut ready) = socket.readable().await else {
-            return;
-        };
-        let mut drained = false;
-        for _ in 0..BURST {
-            match socket.get_ref().recv(&mut buffer) {
-                Ok(Some(received)) => {
-                    let (engine, outer) = &mut *adverts.engine.borrow_mut();
-                    engine.packet(clock::monotonic_now(), index, &received, outer);
-                }
-                Ok(None) => {
-                    drained = true;
-                    break;
-                }
-                Err(RecvError::Packet(error)) => {
-                    tracing::debug!(event = "bad_packet", interface = index, %error);
-                }
-                // The interface is down or gone: the monitor tells about it.
-                Err(RecvError::Socket(error)) => {
-                    tracing::debug!(event = "receive_failed", interface = index, %error);
-                    drained = true;
-                    break;
-                }
-            }
-        }
-        if drained {
+    while let Ok(mut ready) = socket.readable().await {
+        if adverts.drain(&socket, index) {
             ready.clear_ready();
         }
         drop(ready);
