@@ -7,6 +7,7 @@
 //! - [`net`]: hosts, cables, bridges, processes, faults; what a scenario builds with
 //! - [`serve`]: the web servers of the site, well behaved and odd
 //! - [`watch`]: captures, request loads, netlink counts, waiting; what a scenario sees with
+//! - [`seat`]: lvsd or keepalived in a director's seat
 //! - [`site`]: the standard site of two directors, two real servers and a client
 //! - [`scenarios`]: what must hold, each a function on a fresh [`net::Lab`]
 
@@ -17,6 +18,7 @@ pub mod job;
 pub mod machine;
 pub mod net;
 pub mod scenarios;
+pub mod seat;
 pub mod serve;
 pub mod site;
 pub mod watch;

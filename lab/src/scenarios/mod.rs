@@ -1,6 +1,13 @@
 //! What must hold, as scenarios: each builds its own world and says what went wrong in it.
 
+mod checks;
+mod crash;
+mod drift;
+mod failover;
+mod mixed;
+mod scale;
 mod selftest;
+mod site;
 
 use std::time::Duration;
 
@@ -38,7 +45,7 @@ impl Scenario {
             name,
             need,
             alone: false,
-            limit: Duration::from_secs(60),
+            limit: Duration::from_secs(120),
             run,
         }
     }
@@ -50,7 +57,16 @@ impl Scenario {
 }
 
 /// Every scenario, subject by subject.
-const SUBJECTS: [&[Scenario]; 1] = [selftest::SCENARIOS];
+const SUBJECTS: [&[Scenario]; 8] = [
+    selftest::SCENARIOS,
+    site::SCENARIOS,
+    checks::SCENARIOS,
+    failover::SCENARIOS,
+    crash::SCENARIOS,
+    drift::SCENARIOS,
+    mixed::SCENARIOS,
+    scale::SCENARIOS,
+];
 
 /// Every scenario.
 pub fn all() -> impl Iterator<Item = &'static Scenario> {
