@@ -98,6 +98,6 @@ fn interactive(task: Task) -> Result<bool> {
     machine::setup()?;
     let daemon = machine::daemon()?;
     let directory = machine::run_directory()?;
-    Boot::start(&directory, Ground::Uml, task, Some(&daemon))?.wait()?;
+    Boot::start(&directory, Ground::Uml, task, Some(&daemon))?.follow()?;
     Ok(true)
 }

@@ -100,6 +100,11 @@ pub enum Event {
         /// How long it took, in seconds.
         seconds: f64,
     },
+    /// A line of the story that the demo tells.
+    Said {
+        /// The line.
+        line: String,
+    },
     /// The lab itself could not go on.
     Broken {
         /// Why.

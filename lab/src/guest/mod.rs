@@ -7,6 +7,7 @@
 mod mounts;
 mod session;
 mod stories;
+mod verbs;
 
 pub(crate) use mounts::{plain as plain_mount, tmpfs as private_directory};
 
@@ -41,6 +42,7 @@ enum Part {
     Init(PathBuf),
     Session,
     Modprobe,
+    Verb(String),
 }
 
 /// Plays the guest's part that the process was started for; `None` when it is for none.
@@ -51,6 +53,7 @@ pub fn part() -> Option<ExitCode> {
         Part::Init(directory) => init(&directory),
         Part::Session => session::run(),
         Part::Modprobe => modprobe(),
+        Part::Verb(verb) => verbs::run(&verb),
     };
     Some(match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -63,9 +66,13 @@ pub fn part() -> Option<ExitCode> {
 
 fn find_part() -> Option<Part> {
     let mut args = env::args_os();
-    let own_name = args.next().map(PathBuf::from);
-    if own_name.is_some_and(|name| name.file_name().is_some_and(|name| name == MODPROBE)) {
+    let own_name = args.next().map(PathBuf::from)?;
+    let own_name = own_name.file_name()?.to_str()?;
+    if own_name == MODPROBE {
         return Some(Part::Modprobe);
+    }
+    if verbs::VERBS.contains(&own_name) {
+        return Some(Part::Verb(own_name.to_owned()));
     }
     if args.next().is_some_and(|word| word == SESSION) {
         return Some(Part::Session);

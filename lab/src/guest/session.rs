@@ -25,9 +25,19 @@ pub fn run() -> Result<()> {
     Event::Ready { seconds }.tell(directory)?;
     match &job.task {
         Task::Scenarios { names, at_once } => run_scenarios(&job, names, *at_once),
-        Task::Demo => stories::demo(&mut Lab::new("demo", directory, &job)?),
-        Task::Shell => stories::shell(&mut Lab::new("shell", directory, &job)?),
+        Task::Demo => tell_failure(stories::demo(&mut Lab::new("demo", directory, &job)?)),
+        Task::Shell => tell_failure(stories::shell(&mut Lab::new("shell", directory, &job)?)),
     }
+}
+
+fn tell_failure(outcome: Result<()>) -> Result<()> {
+    if let Err(failure) = &outcome {
+        Event::Broken {
+            failure: failure.to_string(),
+        }
+        .tell(Path::new(GUEST_DIR))?;
+    }
+    outcome
 }
 
 fn run_scenarios(job: &Job, names: &[String], at_once: usize) -> Result<()> {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::{Pid, geteuid};
 
-use crate::failure::{Attempt, Result};
+use crate::failure::{Attempt, Failure, Result};
 use crate::guest::BINARY;
 use crate::job::{Event, Ground, JOB_VARIABLE, Job, Task};
 
@@ -41,7 +41,7 @@ impl Boot {
         if let Some(daemon) = daemon {
             stage(daemon, &directory.join("lvsd"))?;
         }
-        let interactive = !matches!(task, Task::Scenarios { .. });
+        let interactive = matches!(task, Task::Shell);
         Job {
             ground,
             task,
@@ -91,18 +91,28 @@ impl Boot {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Waits for the end of an interactive guest.
+    /// Waits for the end of the guest, and prints the story that it tells meanwhile.
     ///
     /// # Errors
     /// When the guest says that it could not do its job.
-    pub fn wait(mut self) -> Result<()> {
-        self.child.wait().attempt(|| "wait for the guest")?;
-        for event in self.events() {
-            if let Event::Broken { failure } = event {
-                return Err(crate::failure::Failure::said(failure));
+    pub fn follow(mut self) -> Result<()> {
+        loop {
+            let ended = self.ended();
+            for event in self.events() {
+                match event {
+                    Event::Said { line } => println!("{line}"),
+                    Event::Broken { failure } => {
+                        let logs = self.directory.display();
+                        return Err(Failure::said(format!("{failure}\n(logs: {logs})")));
+                    }
+                    _ => {}
+                }
             }
+            if ended {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(50));
         }
-        Ok(())
     }
 
     /// Ends the guest and all its processes.
@@ -159,6 +169,9 @@ fn uml(directory: &Path) -> Command {
         .args(["con=null", "con0=fd:0,fd:1", "quiet", "loglevel=3"])
         .arg(format!("init={shown}/{BINARY}"))
         .arg(format!("{JOB_VARIABLE}={shown}"));
+    if let Ok(terminal) = std::env::var("TERM") {
+        command.arg(format!("TERM={terminal}"));
+    }
     command
 }
 

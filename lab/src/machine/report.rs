@@ -34,7 +34,7 @@ impl Report {
 
     pub(super) fn take(&mut self, told: Told) {
         match told.event {
-            Event::Ready { .. } | Event::Started { .. } => {}
+            Event::Ready { .. } | Event::Started { .. } | Event::Said { .. } => {}
             Event::Broken { failure } => println!("a guest could not go on: {failure}"),
             Event::Finished {
                 name,

@@ -243,18 +243,7 @@ impl Host {
     /// The processes of the host.
     #[must_use]
     pub fn processes(&self) -> Vec<Pid> {
-        let Ok(own) = fs::read_link(format!("/proc/{}/ns/net", self.inner.thread_id)) else {
-            return Vec::new();
-        };
-        let Ok(entries) = fs::read_dir("/proc") else {
-            return Vec::new();
-        };
-        entries
-            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-            .filter(|pid| *pid != getpid().as_raw())
-            .filter(|pid| fs::read_link(format!("/proc/{pid}/ns/net")).is_ok_and(|net| net == own))
-            .map(Pid::from_raw)
-            .collect()
+        processes_beside(self.inner.thread_id)
     }
 
     /// Kills every process of the host with SIGKILL, as a power cut would, until none is left.
@@ -271,6 +260,22 @@ impl Host {
             thread::sleep(Duration::from_millis(5));
         }
     }
+}
+
+/// The processes in the network of a thread, other than this one.
+pub(crate) fn processes_beside(thread: Pid) -> Vec<Pid> {
+    let Ok(own) = fs::read_link(format!("/proc/{thread}/ns/net")) else {
+        return Vec::new();
+    };
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    entries
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|pid| *pid != getpid().as_raw())
+        .filter(|pid| fs::read_link(format!("/proc/{pid}/ns/net")).is_ok_and(|net| net == own))
+        .map(Pid::from_raw)
+        .collect()
 }
 
 /// Leaves the namespaces of the lab for fresh ones. Only this thread moves.

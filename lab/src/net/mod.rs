@@ -10,7 +10,9 @@ mod process;
 mod wiring;
 
 pub use faults::{Cable, Netem};
+pub(crate) use host::processes_beside;
 pub use host::{Host, Output};
+pub(crate) use process::parent;
 pub use process::{Daemon, Leftovers, Supervised};
 
 use std::collections::BTreeMap;
@@ -92,6 +94,11 @@ impl Lab {
         let host = Host::new(name, self.ground, &self.directory)?;
         self.hosts.insert(name.to_owned(), host.clone());
         Ok(host)
+    }
+
+    /// All hosts, by name.
+    pub fn hosts(&self) -> impl Iterator<Item = &Host> {
+        self.hosts.values()
     }
 
     /// Records what passes an interface of a host, from now on, to a `.pcap` file and in memory.

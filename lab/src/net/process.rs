@@ -147,28 +147,30 @@ impl Daemon {
 }
 
 /// The children of a process, in order of their ids, with their command lines.
-pub(super) fn children_of(parent: Pid) -> Vec<(Pid, String)> {
+pub(super) fn children_of(of: Pid) -> Vec<(Pid, String)> {
     let Ok(entries) = fs::read_dir("/proc") else {
         return Vec::new();
     };
     let mut children: Vec<_> = entries
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok())
-        .filter(|pid| parent_of(*pid) == Some(parent.as_raw()))
+        .map(Pid::from_raw)
+        .filter(|pid| parent(*pid) == Some(of))
         .map(|pid| {
             let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
             let line = String::from_utf8_lossy(&line).replace('\0', " ");
-            (Pid::from_raw(pid), line.trim_end().to_owned())
+            (pid, line.trim_end().to_owned())
         })
         .collect();
     children.sort();
     children
 }
 
-/// The fourth field of `stat`; the second, the name in brackets, may itself hold anything.
-fn parent_of(pid: i32) -> Option<i32> {
+/// The parent of a process.
+pub(crate) fn parent(pid: Pid) -> Option<Pid> {
+    // The second field, the name in brackets, may itself hold anything.
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (_, rest) = stat.rsplit_once(") ")?;
-    rest.split(' ').nth(1)?.parse().ok()
+    rest.split(' ').nth(1)?.parse().ok().map(Pid::from_raw)
 }
 
 /// What the service manager does with the other processes of a service whose main process died.

@@ -22,7 +22,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     })
     .alone(),
     Scenario::new("crash::supervisor", Need::Uml, |lab| {
-        survives(lab, |d1| kill_supervisor(d1))
+        survives(lab, kill_supervisor)
     })
     .alone(),
 ];

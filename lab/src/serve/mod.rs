@@ -4,6 +4,7 @@ mod nginx;
 mod odd;
 
 pub use nginx::Nginx;
+pub(crate) use nginx::configuration as nginx_configuration;
 pub use odd::{Behaviour, OddServer};
 
 use std::time::Duration;

@@ -47,7 +47,7 @@ impl Nginx {
     }
 }
 
-fn configuration(name: &str) -> String {
+pub(crate) fn configuration(name: &str) -> String {
     format!(
         "daemon off;
 master_process off;

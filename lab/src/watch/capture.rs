@@ -24,6 +24,9 @@ use crate::net::Host;
 /// How soon a capture notices that it is to stop.
 const STOP_CHECK_MS: i64 = 100;
 
+/// No frame, and no datagram of netlink, is larger.
+pub(super) const LARGEST_FRAME: usize = 1 << 16;
+
 /// `PACKET_OUTGOING` of linux/if_packet.h.
 const OUTGOING: u8 = 4;
 
@@ -141,8 +144,9 @@ impl Capture {
 
 impl Inner {
     fn record(&self, socket: &OwnedFd, index: usize, mut file: PcapFile) {
+        let mut buffer = vec![0; LARGEST_FRAME];
         while !self.stop.load(Ordering::SeqCst) {
-            if let Some(frame) = receive(socket, index) {
+            if let Some(frame) = receive(socket, index, &mut buffer) {
                 // A full disk loses the file, not the scenario.
                 let _ = file.add(&frame);
                 self.frames
@@ -179,11 +183,10 @@ pub(super) fn open(host: &Host, interface: &str) -> Result<(OwnedFd, usize)> {
 }
 
 /// The next frame of the interface; `None` when there is none yet or it was another interface's.
-pub(super) fn receive(socket: &OwnedFd, index: usize) -> Option<Frame> {
-    let mut buffer = vec![0; 65_536];
+pub(super) fn receive(socket: &OwnedFd, index: usize, buffer: &mut [u8]) -> Option<Frame> {
     let mut control = nix::cmsg_space!(nix::sys::time::TimeSpec);
     let (length, at, sent) = {
-        let mut parts = [IoSliceMut::new(&mut buffer)];
+        let mut parts = [IoSliceMut::new(buffer)];
         let message = recvmsg::<LinkAddr>(
             socket.as_raw_fd(),
             &mut parts,
@@ -201,10 +204,9 @@ pub(super) fn receive(socket: &OwnedFd, index: usize) -> Option<Frame> {
         })?;
         (message.bytes, at, link.pkttype() == OUTGOING)
     };
-    buffer.truncate(length);
     Some(Frame {
         at,
-        bytes: buffer,
+        bytes: buffer.get(..length)?.to_vec(),
         sent,
     })
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use super::capture::{open, receive};
+use super::capture::{LARGEST_FRAME, open, receive};
 use crate::failure::{Failure, Result};
 use crate::net::Host;
 
@@ -49,8 +49,9 @@ impl NetlinkTap {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let (stopped, store) = (Arc::clone(&stop), Arc::clone(&seen));
         let thread = thread::spawn(move || {
+            let mut buffer = vec![0; LARGEST_FRAME];
             while !stopped.load(Ordering::SeqCst) {
-                if let Some(frame) = receive(&socket, index) {
+                if let Some(frame) = receive(&socket, index, &mut buffer) {
                     let mut messages = split(frame.at, &frame.bytes);
                     messages.retain(|message| message.kind == family);
                     store
