@@ -87,6 +87,7 @@ impl Supervisor {
         if self.stopping.is_some() {
             return;
         }
+        let started = clock::monotonic_now();
         match config::load(&self.options.config) {
             Err(error) => {
                 let text = error.to_string();
@@ -99,7 +100,8 @@ impl Supervisor {
                 self.generation += 1;
                 self.reload_error = None;
                 self.config = loaded.config;
-                tracing::info!(event = "reloading", generation = self.generation);
+                let read_ms = clock::monotonic_now().since(started).as_secs_f64() * 1e3;
+                tracing::info!(event = "reloading", generation = self.generation, read_ms);
                 self.ask_workers(Purpose::Reload, RELOAD_TIMEOUT, answer);
             }
         }
