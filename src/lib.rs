@@ -4,6 +4,9 @@
 //! `docs/architecture.md`. The rooms marked below are pure: clippy denies them
 //! clocks, files, sockets and threads.
 
+// The rustdoc of the daemon is for its maintainers, who read private rooms too.
+#![allow(rustdoc::private_intra_doc_links)]
+
 pub mod cli;
 pub mod config;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]

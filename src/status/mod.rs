@@ -6,6 +6,8 @@
 //! asking, so that an old snapshot can never look fresh.
 
 pub mod document;
+#[cfg(test)]
+mod document_tests;
 mod render;
 mod snapshot;
 

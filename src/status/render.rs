@@ -73,8 +73,9 @@ impl Page<'_> {
             if worker.restarts > 0 {
                 writeln!(
                     out,
-                    "  {} worker restarted {} times",
-                    worker.name, worker.restarts
+                    "  {} worker restarted {}",
+                    worker.name,
+                    times(worker.restarts)
                 )?;
             }
             if let Some(age) = worker.snapshot_age_s.filter(|age| *age > 5.0) {
@@ -227,8 +228,8 @@ impl Page<'_> {
         if table.drift > 0 {
             writeln!(
                 out,
-                "  {} entries changed by somebody else and repaired, the last: {}",
-                table.drift,
+                "  changed by somebody else and repaired: {}, the last: {}",
+                times(table.drift),
                 table.last_drift.as_deref().unwrap_or("unknown"),
             )?;
         }
@@ -252,6 +253,13 @@ impl Page<'_> {
         } else {
             text.to_owned()
         }
+    }
+}
+
+fn times(count: u64) -> String {
+    match count {
+        1 => "once".to_owned(),
+        _ => format!("{count} times"),
     }
 }
 
