@@ -121,7 +121,7 @@ impl Receiver {
     ///
     /// # Errors
     ///
-    /// As [`Error`] says; the channel is unusable afterwards.
+    /// As [`enum@Error`] says; the channel is unusable afterwards.
     pub async fn receive<T: DeserializeOwned>(&mut self) -> Result<Option<T>, Error> {
         let mut header = [0; 4];
         if let Err(error) = self.socket.read_exact(&mut header).await {

@@ -159,7 +159,7 @@ impl Signals {
 ///
 /// # Errors
 ///
-/// As [`Error`] says; only at the start.
+/// As [`enum@Error`] says; only at the start.
 pub async fn run(options: Options, config: Config) -> Result<(), Error> {
     let directory = &options.runtime_dir;
     prepare_directory(directory).map_err(|source| Error::RuntimeDir {

@@ -93,7 +93,7 @@ pub fn save(path: &Path, resume: &Resume) -> Result<(), Error> {
 ///
 /// # Errors
 ///
-/// [`Error`] when there is one that cannot be read.
+/// [`enum@Error`] when there is one that cannot be read.
 pub fn load(path: &Path) -> Result<Option<Resume>, Error> {
     let file = match File::open(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),

@@ -48,7 +48,7 @@ pub enum Error {
 ///
 /// # Errors
 ///
-/// As [`Error`] says.
+/// As [`enum@Error`] says.
 pub fn spawn(
     commands: UnboundedReceiver<ToAddresses>,
     to_adverts: UnboundedSender<ToAdverts>,

@@ -54,7 +54,7 @@ pub enum Error {
 ///
 /// # Errors
 ///
-/// As [`Error`] says; only at the start.
+/// As [`enum@Error`] says; only at the start.
 pub async fn run(runtime_dir: &Path) -> Result<(), Error> {
     let heartbeat = Heartbeat::default();
     let mut session = Session::open(Kind::Vrrp, runtime_dir, heartbeat.clone())?;
