@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use lvsd::config::{self, Loaded, reference};
 use lvsd::model::{
-    AddressScope, CheckConfig, ChecksumV3, Config, Family, Forward, Global, Probe, Protocol,
-    RealServer, ServiceId, Start, Version, VirtualAddress, VirtualServer, VrrpInstance,
+    AddressScope, CheckConfig, ChecksumV3, Config, Family, Forward, Global, OnStop, Probe,
+    Protocol, RealServer, ServiceId, Start, Version, VirtualAddress, VirtualServer, VrrpInstance,
 };
 use proptest::prelude::*;
 use vrrp::wire::{Advert, Path};
@@ -38,6 +38,7 @@ fn site() -> Config {
     Config {
         global: Global {
             router_id: Some("lb01".to_owned()),
+            ipvs_on_stop: OnStop::Remove,
         },
         vrrp_instances: vec![VrrpInstance {
             name: "web".to_owned(),

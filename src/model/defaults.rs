@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{ChecksumV3, Forward, Method, Protocol, Start, Statuses, Version};
+use super::{ChecksumV3, Forward, Method, OnStop, Protocol, Start, Statuses, Version};
 
 /// The current version of the protocol. keepalived's default is 2: in a mixed pair
 /// write `version = 2`, or tell keepalived `vrrp_version 3`.
@@ -65,3 +65,8 @@ pub fn http_status() -> Statuses {
 pub const HTTP_BODY_LIMIT: u64 = 1 << 20;
 /// The whole request; `connect_timeout` if that is longer.
 pub const HTTP_TIMEOUT: Duration = Duration::from_secs(5);
+
+// [global]
+
+/// `ipvs_on_stop`: a stopped director forwards nothing.
+pub const IPVS_ON_STOP: OnStop = OnStop::Remove;

@@ -39,4 +39,17 @@ pub struct Config {
 pub struct Global {
     /// The name this director goes by in logs and status. `None`: the host name.
     pub router_id: Option<String>,
+    /// What becomes of our IPVS entries when the director is stopped.
+    pub ipvs_on_stop: OnStop,
+}
+
+/// What becomes of our IPVS entries when the director is stopped in good order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnStop {
+    /// They are removed: this host no longer forwards.
+    #[default]
+    Remove,
+    /// They stay, and connections through this host go on.
+    Keep,
 }

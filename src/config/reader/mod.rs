@@ -17,7 +17,7 @@ use super::findings::{Code, Findings};
 use super::raw::{Span, Spanned, Table, Value};
 use super::schema::{self, Free, TableKind};
 use super::section::{self, Section};
-use crate::model::{Config, Global, ServiceId};
+use crate::model::{Config, Global, ServiceId, defaults};
 
 /// The longest name of anything, in characters.
 const MAX_NAME_CHARS: usize = 64;
@@ -66,6 +66,9 @@ fn read_global(raw: &Spanned<Value>, findings: &mut Findings) -> Global {
     let section = Section::open(table, raw.span, &schema::GLOBAL, findings);
     Global {
         router_id: optional_name(&section, &schema::ROUTER_ID, findings),
+        ipvs_on_stop: section
+            .choice(&schema::IPVS_ON_STOP, findings)
+            .unwrap_or(defaults::IPVS_ON_STOP),
     }
 }
 

@@ -13,6 +13,8 @@ pub(super) use key::{Choice, Describe, Flag, Free, Key, Preset};
 pub(super) use pool::*;
 pub(super) use vrrp::*;
 
+use crate::model::{OnStop, defaults};
+
 /// A kind of table.
 pub(super) struct TableKind {
     /// How its header is written, with `NAME` for what the user chooses.
@@ -66,7 +68,7 @@ pub(super) const VIRTUAL_SERVER_TABLE: Free = Free {
 pub(super) const GLOBAL: TableKind = TableKind {
     header: "[global]",
     doc: "Settings of the whole director.",
-    keys: &[&ROUTER_ID],
+    keys: &[&ROUTER_ID, &IPVS_ON_STOP],
 };
 
 /// The name of this director.
@@ -76,6 +78,14 @@ pub(super) const ROUTER_ID: Free = Free {
     default: "the host name",
     range: "1..=64 characters",
     doc: "the name of this director in logs and status",
+};
+
+/// What becomes of the table at a stop.
+pub(super) const IPVS_ON_STOP: Choice<OnStop> = Choice {
+    name: "ipvs_on_stop",
+    preset: Preset::Value(defaults::IPVS_ON_STOP),
+    words: &[("remove", OnStop::Remove), ("keep", OnStop::Keep)],
+    doc: "what becomes of our IPVS entries when lvsd is stopped",
 };
 
 /// Every kind of table, in the order of the documentation.

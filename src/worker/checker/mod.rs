@@ -24,7 +24,7 @@ use super::protocol::Snapshot;
 use super::session::{self, Event, Heartbeat, Session};
 use crate::director::{self, CheckId, Director, HealthMap};
 use crate::kernel::clock;
-use crate::model::Config;
+use crate::model::{Config, OnStop};
 use crate::status::{CheckerSnapshot, TableReport};
 
 /// Unasked snapshots are sent no more often than this: a storm of failures
@@ -59,6 +59,7 @@ pub async fn run(runtime_dir: &Path) -> Result<(), Error> {
         runner: Runner::new(Limits::default(), seed, clock::monotonic_now),
         director: Director::new(Vec::new(), HealthMap::new()),
         configured: false,
+        on_stop: OnStop::default(),
         table,
         snapshot_at: None,
         handing_over: false,
@@ -73,6 +74,7 @@ struct Checker {
     runner: Runner<CheckId>,
     director: Director,
     configured: bool,
+    on_stop: OnStop,
     table: TableThread,
     /// When to send the next unasked snapshot.
     snapshot_at: Option<Instant>,
@@ -125,7 +127,10 @@ impl Checker {
                 self.configure(id, *config, left);
             }
             Event::Report(id) => self.table.send(ToTable::Report(Some(id))),
-            Event::Stop => self.table.send(ToTable::Clear),
+            Event::Stop => self.table.send(match self.on_stop {
+                OnStop::Remove => ToTable::Clear,
+                OnStop::Keep => ToTable::Leave,
+            }),
             Event::HandOver => {
                 self.handing_over = true;
                 self.table.send(ToTable::Report(None));
@@ -164,6 +169,7 @@ impl Checker {
             .checks()
             .filter(|(id, _)| wanted.contains_key(id));
         let health = checks.map(|(id, check)| (*id, check.health())).collect();
+        self.on_stop = config.global.ipvs_on_stop;
         self.director = Director::new(config.virtual_servers, health);
         let table = self.director.desired().clone();
         self.table.send(ToTable::Desired { id, table, managed });
@@ -224,7 +230,7 @@ impl Checker {
                 }
                 session.snapshot(id, Snapshot::Checker(snapshot));
             }
-            FromTable::Cleared => {
+            FromTable::Ended => {
                 session.stopped().await;
                 return true;
             }

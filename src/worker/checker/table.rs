@@ -44,8 +44,10 @@ pub enum ToTable {
     Touch(ServiceId, Option<Entry>),
     /// Report; with the kernel's counters when somebody asked.
     Report(Option<u64>),
-    /// Remove all that is ours.
+    /// Remove all that is ours, and end.
     Clear,
+    /// Leave everything as it is, and end.
+    Leave,
 }
 
 /// From the table thread.
@@ -64,8 +66,8 @@ pub enum FromTable {
         /// The kernel's table, when asked for.
         observed: ObservedTable,
     },
-    /// All that was ours is gone.
-    Cleared,
+    /// Everything is as it was wanted at the end.
+    Ended,
 }
 
 /// Handle of the thread.
@@ -171,8 +173,9 @@ impl Keeper {
                 self.managed.extend(self.desired.keys());
                 self.desired.clear();
                 self.resync();
-                self.tell(FromTable::Cleared);
+                self.tell(FromTable::Ended);
             }
+            ToTable::Leave => self.tell(FromTable::Ended),
         }
     }
 

@@ -28,7 +28,7 @@ impl Supervisor {
         Document {
             format: FORMAT,
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            router_id: self.config.global.router_id.clone().unwrap_or_default(),
+            router_id: self.router_id(),
             pid: std::process::id(),
             uptime_s: age(now, self.started),
             config: ConfigStatus {
@@ -60,6 +60,19 @@ impl Supervisor {
                 .unwrap_or_default(),
             ipvs: checker.map(|snapshot| table(&snapshot.table, now)),
         }
+    }
+}
+
+impl Supervisor {
+    /// The configured name of this director, or the host's.
+    fn router_id(&self) -> String {
+        let host = || {
+            rustix::system::uname()
+                .nodename()
+                .to_string_lossy()
+                .into_owned()
+        };
+        self.config.global.router_id.clone().unwrap_or_else(host)
     }
 }
 
