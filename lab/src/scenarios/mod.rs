@@ -3,8 +3,10 @@
 mod checks;
 mod crash;
 mod drift;
+mod examples;
 mod failover;
 mod mixed;
+mod operator;
 mod scale;
 mod selftest;
 mod site;
@@ -57,7 +59,7 @@ impl Scenario {
 }
 
 /// Every scenario, subject by subject.
-const SUBJECTS: [&[Scenario]; 8] = [
+const SUBJECTS: [&[Scenario]; 10] = [
     selftest::SCENARIOS,
     site::SCENARIOS,
     checks::SCENARIOS,
@@ -65,6 +67,8 @@ const SUBJECTS: [&[Scenario]; 8] = [
     crash::SCENARIOS,
     drift::SCENARIOS,
     mixed::SCENARIOS,
+    examples::SCENARIOS,
+    operator::SCENARIOS,
     scale::SCENARIOS,
 ];
 

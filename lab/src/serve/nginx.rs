@@ -63,6 +63,8 @@ http {{
     scgi_temp_path /tmp/nginx-scgi;
     server {{
         listen 80 default_server;
+        listen 8080 default_server;
+        listen [::]:80 default_server;
         location / {{ return 200 \"{name}\\n\"; }}
     }}
 }}

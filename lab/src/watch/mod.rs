@@ -6,10 +6,12 @@ mod frame;
 mod load;
 mod netlink;
 mod pcap;
+mod stalls;
 mod wait;
 
 pub use capture::Capture;
 pub use frame::{Advert, Frame, Seen};
 pub use load::{Load, LoadReport};
 pub use netlink::{NetlinkMessage, NetlinkTap};
+pub use stalls::Stalls;
 pub use wait::{eventually, now, steadily};
