@@ -52,6 +52,11 @@ impl Scenario {
         }
     }
 
+    const fn limit(mut self, seconds: u64) -> Self {
+        self.limit = Duration::from_secs(seconds);
+        self
+    }
+
     const fn alone(mut self) -> Self {
         self.alone = true;
         self

@@ -1,5 +1,6 @@
 //! A thousand services of ten servers, beside keepalived in the same run.
 
+use std::fmt;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -11,19 +12,33 @@ use crate::seat::{Lvsd, keepalived, large_table, reload_keepalived};
 use crate::watch::{NetlinkMessage, NetlinkTap, eventually, now, steadily};
 
 pub(super) const SCENARIOS: &[Scenario] =
-    &[Scenario::new("scale::a_thousand_services", Need::Uml, thousand).alone()];
+    &[
+        Scenario::new("scale::a_thousand_services", Need::Uml, thousand)
+            .alone()
+            .limit(240),
+    ];
 
 const SERVICES: usize = 1_000;
 const SERVERS: usize = 10;
 
+/// Rounds of both, one after the other.
+const ROUNDS: usize = 2;
+
+/// Reloads in a round, each with another weight.
+const RELOADS: u32 = 3;
+
+/// A reload is seen in the kernel within this, or no later than keepalived's.
+const RELOAD_LIMIT: Duration = Duration::from_millis(30);
+
+/// How long either may take to remove its table and end.
+const GONE_WITHIN: Duration = Duration::from_secs(20);
+
 /// Commands of linux/ip_vs.h that only read.
 const READING: [u8; 5] = [4, 8, 11, 13, 15];
 
-/// The requests since a moment that change the table.
-fn changes(tap: &NetlinkTap, since: Duration) -> Vec<NetlinkMessage> {
-    let mut seen = tap.requests(since);
-    seen.retain(|message| !READING.contains(&message.command));
-    seen
+/// Whether a request changes the table.
+fn changing(request: &NetlinkMessage) -> bool {
+    !READING.contains(&request.command)
 }
 
 /// Waits until the table is complete; the time from `start` to its last entry.
@@ -31,15 +46,9 @@ fn filled(host: &Host, tap: &NetlinkTap, start: Duration) -> Result<Duration> {
     // Counting by reading the table would keep the one CPU from filling it: the tap counts.
     let expected = SERVICES * (SERVERS + 1);
     let last = eventually(Duration::from_secs(30), "the table to be complete", || {
-        let seen = changes(tap, start);
-        crate::ensure!(
-            seen.len() >= expected,
-            "{} changes of {expected}",
-            seen.len()
-        );
-        seen.last()
-            .map(|message| message.at)
-            .ok_or_else(|| Failure::said("no change"))
+        let (count, last) = tap.count(start, changing);
+        crate::ensure!(count >= expected, "{count} changes of {expected}");
+        last.ok_or_else(|| Failure::said("no change"))
     })?;
     let table = host.run(["ipvsadm", "-Ln"])?.stdout;
     let servers = table.matches("Route").count();
@@ -51,72 +60,132 @@ fn filled(host: &Host, tap: &NetlinkTap, start: Duration) -> Result<Duration> {
 }
 
 fn thousand(lab: &mut Lab) -> Result<()> {
-    let (toml, conf) = large_table(SERVICES, SERVERS, 1);
-    let (changed_toml, changed_conf) = large_table(SERVICES, SERVERS, 2);
-
-    let host = lab.host("d2")?;
-    let tap = NetlinkTap::start(&host, "IPVS")?;
-    let start = now();
-    let peer = keepalived(&host, &conf)?;
-    let theirs = filled(&host, &tap, start)?;
-    let start = now();
-    reload_keepalived(&host, &peer, &changed_conf)?;
-    let their_reload = first_change(&tap, start)?;
-    peer.kill(Signal::SIGTERM)?;
-    peer.wait(Duration::from_secs(20))?;
-    drop(tap);
-
-    let host = lab.host("d1")?;
-    let tap = NetlinkTap::start(&host, "IPVS")?;
-    let start = now();
-    let own = Lvsd::start(lab, &host, &toml)?;
-    let ours = filled(&host, &tap, start)?;
-    own.status()?;
-    let start = now();
-    own.reload()?;
-    let idle = changes(&tap, start);
-    own.configure(&changed_toml)?;
-    let start = now();
-    own.service.kill(Signal::SIGHUP)?;
-    let our_reload = first_change(&tap, start)?;
-    steadily(Duration::from_secs(1), || Ok(()))?;
-    let messages = changes(&tap, start);
-
-    let ms = |time: Duration| time.as_secs_f64() * 1e3;
-    lab.note(format!(
-        "table in {:.0} ms, keepalived's in {:.0} ms",
-        ms(ours),
-        ms(theirs)
-    ));
-    lab.note(format!(
-        "reload in {:.0} ms, keepalived's in {:.0} ms",
-        ms(our_reload),
-        ms(their_reload)
-    ));
+    let tables: Vec<(String, String)> = (1..=1 + RELOADS)
+        .map(|weight| large_table(SERVICES, SERVERS, weight))
+        .collect();
+    let (mut theirs, mut ours) = (Figures::default(), Figures::default());
+    for _ in 0..ROUNDS {
+        theirs.better(&keepalived_figures(lab, &tables)?);
+        ours.better(&lvsd_figures(lab, &tables)?);
+    }
+    lab.note(format!("{ours}; keepalived's: {theirs}"));
     crate::ensure!(
-        idle.is_empty(),
-        "a reload without a change sent {} messages",
-        idle.len()
+        ours.full <= theirs.full,
+        "the table is full later than keepalived's"
     );
     crate::ensure!(
-        messages.len() == 1,
-        "a changed weight sent {} messages",
-        messages.len()
-    );
-    crate::ensure!(
-        ours <= theirs,
-        "later than keepalived: {ours:?}, {theirs:?}"
-    );
-    crate::ensure!(
-        our_reload <= their_reload,
-        "reload slower than keepalived's"
+        ours.reload <= theirs.reload.max(RELOAD_LIMIT),
+        "a reload is seen later than keepalived's"
     );
     Ok(())
 }
 
+/// The best times seen: a busy machine only ever adds to them.
+struct Figures {
+    /// From the start to the full table.
+    full: Duration,
+    /// From a reload to its change in the kernel.
+    reload: Duration,
+}
+
+impl Default for Figures {
+    fn default() -> Self {
+        Self {
+            full: Duration::MAX,
+            reload: Duration::MAX,
+        }
+    }
+}
+
+impl Figures {
+    fn better(&mut self, other: &Self) {
+        self.full = self.full.min(other.full);
+        self.reload = self.reload.min(other.reload);
+    }
+}
+
+impl fmt::Display for Figures {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            out,
+            "table full after {} ms, reload seen after {} ms",
+            self.full.as_millis(),
+            self.reload.as_millis()
+        )
+    }
+}
+
+fn keepalived_figures(lab: &mut Lab, tables: &[(String, String)]) -> Result<Figures> {
+    let host = lab.host("d2")?;
+    let tap = NetlinkTap::start(&host, "IPVS")?;
+    let (first, others) = tables.split_first().ok_or_else(no_table)?;
+    let start = now();
+    let peer = keepalived(&host, &first.1)?;
+    let full = filled(&host, &tap, start)?;
+    let mut reload = Duration::MAX;
+    for (_, conf) in others {
+        settle()?;
+        let start = now();
+        reload_keepalived(&host, &peer, conf)?;
+        reload = reload.min(first_change(&tap, start)?);
+    }
+    peer.kill(Signal::SIGTERM)?;
+    peer.wait(GONE_WITHIN)?;
+    Ok(Figures { full, reload })
+}
+
+/// Besides the times: what is sent by a reload without a change, and by one with a change.
+fn lvsd_figures(lab: &mut Lab, tables: &[(String, String)]) -> Result<Figures> {
+    let host = lab.host("d1")?;
+    let tap = NetlinkTap::start(&host, "IPVS")?;
+    let (first, others) = tables.split_first().ok_or_else(no_table)?;
+    let start = now();
+    let own = Lvsd::start(lab, &host, &first.0)?;
+    let full = filled(&host, &tap, start)?;
+    own.status()?;
+    let start = now();
+    own.reload()?;
+    expect_changes(&tap, start, 0)?;
+    let mut reload = Duration::MAX;
+    for (toml, _) in others {
+        settle()?;
+        own.configure(toml)?;
+        let start = now();
+        own.service.kill(Signal::SIGHUP)?;
+        reload = reload.min(first_change(&tap, start)?);
+        settle()?;
+        expect_changes(&tap, start, 1)?;
+    }
+    own.service.stop()?;
+    eventually(GONE_WITHIN, "lvsd to be gone", || {
+        let left = host.processes();
+        crate::ensure!(left.is_empty(), "{left:?}");
+        Ok(())
+    })?;
+    Ok(Figures { full, reload })
+}
+
+fn no_table() -> Failure {
+    Failure::said("there is no table to load")
+}
+
+fn expect_changes(tap: &NetlinkTap, since: Duration, count: usize) -> Result<()> {
+    let (sent, _) = tap.count(since, changing);
+    crate::ensure!(
+        sent == count,
+        "a reload with {count} changes sent {sent} messages"
+    );
+    Ok(())
+}
+
+/// Lets a reload come to its end.
+fn settle() -> Result<()> {
+    steadily(Duration::from_millis(700), || Ok(()))
+}
+
 fn first_change(tap: &NetlinkTap, start: Duration) -> Result<Duration> {
     eventually(Duration::from_secs(10), "the changed weight", || {
-        changes(tap, start)
+        tap.requests(start, changing)
             .first()
             .map(|message| message.at - start)
             .ok_or_else(|| Failure::said("no change yet"))

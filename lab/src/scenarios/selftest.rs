@@ -218,11 +218,8 @@ fn netlink_is_counted(lab: &mut Lab) -> Result<()> {
     host.run(["ipvsadm", "-a", "-t", "10.0.0.1:80", "-r", "10.0.0.2", "-g"])?;
     // IPVS_CMD_NEW_SERVICE and IPVS_CMD_NEW_DEST of linux/ip_vs.h.
     eventually(Duration::from_secs(2), "two additions", || {
-        let commands: Vec<u8> = tap
-            .requests(since)
-            .iter()
-            .map(|seen| seen.command)
-            .collect();
+        let seen = tap.requests(since, |_| true);
+        let commands: Vec<u8> = seen.iter().map(|request| request.command).collect();
         crate::ensure!(
             commands.contains(&1) && commands.contains(&5),
             "commands {commands:?}"

@@ -26,7 +26,7 @@ pub struct NetlinkMessage {
     pub command: u8,
 }
 
-/// A tap on all netlink messages of a host, by an nlmon device.
+/// A tap on the netlink requests of a host to its kernel, by an nlmon device.
 pub struct NetlinkTap {
     host: Host,
     family: u16,
@@ -53,7 +53,9 @@ impl NetlinkTap {
             while !stopped.load(Ordering::SeqCst) {
                 if let Some(frame) = receive(&socket, index, &mut buffer) {
                     let mut messages = split(frame.at, &frame.bytes);
-                    messages.retain(|message| message.kind == family);
+                    messages.retain(|message| {
+                        message.kind == family && message.flags & FLAG_REQUEST != 0
+                    });
                     store
                         .lock()
                         .unwrap_or_else(PoisonError::into_inner)
@@ -76,16 +78,46 @@ impl NetlinkTap {
         self.family
     }
 
-    /// The requests to the kernel since `since`, that is: without what it answered.
+    /// The requests to the kernel since `since` that `wanted` accepts.
     #[must_use]
-    pub fn requests(&self, since: Duration) -> Vec<NetlinkMessage> {
-        self.seen
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .iter()
-            .filter(|message| message.at >= since && message.flags & FLAG_REQUEST != 0)
-            .cloned()
-            .collect()
+    pub fn requests(
+        &self,
+        since: Duration,
+        wanted: impl Fn(&NetlinkMessage) -> bool,
+    ) -> Vec<NetlinkMessage> {
+        self.with(since, |requests| {
+            requests
+                .filter(|request| wanted(request))
+                .cloned()
+                .collect()
+        })
+    }
+
+    /// How many of them there are, and the time of the last. Much cheaper than the list: whoever
+    /// asks again and again takes the CPU from those who are watched.
+    #[must_use]
+    pub fn count(
+        &self,
+        since: Duration,
+        wanted: impl Fn(&NetlinkMessage) -> bool,
+    ) -> (usize, Option<Duration>) {
+        self.with(since, |requests| {
+            requests
+                .filter(|request| wanted(request))
+                .fold((0, None), |(count, _), request| {
+                    (count + 1, Some(request.at))
+                })
+        })
+    }
+
+    fn with<T>(
+        &self,
+        since: Duration,
+        look: impl FnOnce(&mut dyn Iterator<Item = &NetlinkMessage>) -> T,
+    ) -> T {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = seen.partition_point(|request| request.at < since);
+        look(&mut seen.iter().skip(first))
     }
 }
 
