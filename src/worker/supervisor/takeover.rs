@@ -24,25 +24,25 @@ pub async fn take_over(kind: Kind, runtime_dir: &Path) -> Option<Resume> {
     let mut asked = false;
     let mut killed = false;
     loop {
-        match lock::acquire(&lock) {
+        let held = match lock::acquire(&lock) {
             Ok(_free) => break,
-            Err(lock::Error::Held { pid: Some(pid), .. }) => {
-                let waited = clock::monotonic_now().since(started);
-                if !asked {
-                    tracing::info!(event = "taking_over", worker = %kind, pid);
-                    super::signal(pid, Signal::USR1);
-                    asked = true;
-                } else if waited > PATIENCE && !killed {
-                    tracing::error!(event = "orphan_killed", worker = %kind, pid);
-                    super::signal(pid, Signal::KILL);
-                    killed = true;
-                }
+            Err(held) => held,
+        };
+        let waited = clock::monotonic_now().since(started);
+        if let (lock::Error::Held { pid: Some(pid), .. }, false) = (&held, killed) {
+            if !asked {
+                tracing::info!(event = "taking_over", worker = %kind, pid);
+                super::signal(*pid, Signal::USR1);
+                asked = true;
+            } else if waited > PATIENCE {
+                tracing::error!(event = "orphan_killed", worker = %kind, pid);
+                super::signal(*pid, Signal::KILL);
+                killed = true;
             }
-            Err(error) if clock::monotonic_now().since(started) > PATIENCE => {
-                tracing::error!(event = "orphan_unknown", worker = %kind, %error);
-                break;
-            }
-            Err(_) => {}
+        } else if waited > PATIENCE * 2 {
+            // The new worker will say the same, and be started again.
+            tracing::error!(event = "orphan_stays", worker = %kind, error = %held);
+            break;
         }
         tokio::time::sleep(POLL).await;
     }
