@@ -49,6 +49,10 @@ pub fn status(runtime_dir: &Path, json: bool) -> ExitCode {
 pub fn reload(runtime_dir: &Path) -> ExitCode {
     match ask(runtime_dir, &Request::Reload) {
         Ok(Response::Done(lines)) => print(&format!("reloaded\n{}\n", lines.join("\n"))),
+        Ok(Response::Incomplete(text)) => {
+            eprintln!("{text}");
+            failed("reloaded, but not all of it is in force")
+        }
         Ok(Response::Failed(text)) => {
             eprintln!("{text}\nlvsd: not reloaded");
             ExitCode::from(2)

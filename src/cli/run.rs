@@ -5,6 +5,8 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
 use super::log;
 use crate::config::{self, Style, render_all};
 use crate::kernel::ipvs::{self, Ipvs};
@@ -48,6 +50,8 @@ fn keep_the_heap() {
 /// Runs the director until it is told to stop.
 pub fn supervisor(config: PathBuf, runtime_dir: PathBuf) -> ExitCode {
     keep_the_heap();
+    // Started by way of /proc/self/exe, it would be called "exe".
+    name_process(c"lvsd");
     let loaded = match config::load(&config) {
         Ok(loaded) => loaded,
         Err(error) => {
@@ -114,6 +118,11 @@ pub fn worker(kind: Kind, runtime_dir: &Path) -> ExitCode {
     if let Err(error) = privilege::confine(privilege::WORKER) {
         return failed(&error);
     }
+    name_process(match kind {
+        Kind::Vrrp => c"lvsd-vrrp",
+        Kind::Checker => c"lvsd-checker",
+    });
+    raise_descriptor_limit();
     let _log = log::start();
     die_on_panic(kind);
     let outcome = match runtime() {
@@ -136,6 +145,23 @@ pub fn worker(kind: Kind, runtime_dir: &Path) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The name that `top` and `pgrep` show.
+fn name_process(name: &std::ffi::CStr) {
+    // A process without its name still works.
+    let _ = rustix::thread::set_name(name);
+}
+
+/// Every probe in flight needs a descriptor.
+fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    // With fewer, probes that find none wait for the next round.
+    let _ = setrlimit(Resource::Nofile, raised);
 }
 
 /// One panicking thread ends the worker: half a worker is worse than a new one.

@@ -71,8 +71,12 @@ pub enum FromWorker {
         /// What was done, in words; or what could not be done.
         outcome: Result<String, String>,
     },
-    /// Everything was given up; the process is about to exit.
-    Stopped,
+    /// Nothing more is done; the process is about to exit.
+    Stopped {
+        /// Something of ours was left in place, on purpose or because it
+        /// could not be removed: whoever starts next has to know about it.
+        left: bool,
+    },
 }
 
 /// The state of a worker, enough to report it and to resume from it.

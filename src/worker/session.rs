@@ -100,6 +100,7 @@ pub struct Session {
     config: Config,
     hand_over: Signal,
     orphan_until: Option<Instant>,
+    abandoned: bool,
     _ignored: [Signal; 3],
     _lock: lock::Guard,
 }
@@ -141,6 +142,7 @@ impl Session {
             config: Config::default(),
             hand_over,
             orphan_until: None,
+            abandoned: false,
             _ignored: ignored,
             _lock: lock,
         })
@@ -150,7 +152,7 @@ impl Session {
     pub async fn next(&mut self) -> Event {
         loop {
             tokio::select! {
-                message = self.messages.recv(), if self.orphan_until.is_none() => match message {
+                message = self.messages.recv(), if !self.alone() => match message {
                     Some(message) => {
                         if let Some(event) = self.accept(message) {
                             return event;
@@ -162,9 +164,19 @@ impl Session {
                     }
                 },
                 _ = self.hand_over.recv() => return Event::HandOver,
-                () = sleep_until(self.orphan_until) => return Event::Abandoned,
+                () = sleep_until(self.orphan_until) => {
+                    // Said once; a new supervisor may still come.
+                    self.orphan_until = None;
+                    self.abandoned = true;
+                    return Event::Abandoned;
+                }
             }
         }
+    }
+
+    /// Whether the supervisor has gone.
+    fn alone(&self) -> bool {
+        self.abandoned || self.orphan_until.is_some()
     }
 
     fn accept(&mut self, message: ToWorker) -> Option<Event> {
@@ -209,8 +221,9 @@ impl Session {
     }
 
     /// Says good-bye, and waits until the supervisor has been told.
-    pub async fn stopped(&self) {
-        self.send(&FromWorker::Stopped);
+    /// `left`: see [`FromWorker::Stopped`].
+    pub async fn stopped(&self, left: bool) {
+        self.send(&FromWorker::Stopped { left });
         self.sender.flush().await;
     }
 

@@ -175,6 +175,7 @@ impl Checker {
         self.table.send(ToTable::Desired { id, table, managed });
         if self.configured {
             self.runner.set(wanted);
+            self.take_health();
         }
         self.configured = true;
         self.want_snapshot();
@@ -190,18 +191,32 @@ impl Checker {
             ),
             _ => tracing::info!(event = "check_up", check = %event.id),
         }
+        self.set_health(&event.id, event.health);
+        self.want_snapshot();
+    }
+
+    /// A check that joined one which runs already has its health from the
+    /// start, and no event tells.
+    fn take_health(&mut self) {
+        let health: Vec<_> = self
+            .runner
+            .checks()
+            .map(|(id, check)| (*id, check.health()))
+            .collect();
+        for (id, health) in health {
+            self.set_health(&id, health);
+        }
+    }
+
+    fn set_health(&mut self, id: &CheckId, health: Health) {
         let mut notices = Vec::new();
-        if let Some(service) = self
-            .director
-            .set_health(&event.id, event.health, &mut notices)
-        {
+        if let Some(service) = self.director.set_health(id, health, &mut notices) {
             let entry = self.director.desired().get(&service).cloned();
             self.table.send(ToTable::Touch(service, entry));
         }
         for notice in notices {
             tracing::info!(event = "pool_changed", %notice);
         }
-        self.want_snapshot();
     }
 
     fn want_snapshot(&mut self) {
@@ -230,8 +245,8 @@ impl Checker {
                 }
                 session.snapshot(id, Snapshot::Checker(snapshot));
             }
-            FromTable::Ended => {
-                session.stopped().await;
+            FromTable::Ended { left } => {
+                session.stopped(left).await;
                 return true;
             }
         }

@@ -66,8 +66,11 @@ pub enum FromTable {
         /// The kernel's table, when asked for.
         observed: ObservedTable,
     },
-    /// Everything is as it was wanted at the end.
-    Ended,
+    /// Nothing more is done.
+    Ended {
+        /// Entries of ours are still in the kernel.
+        left: bool,
+    },
 }
 
 /// Handle of the thread.
@@ -110,6 +113,8 @@ struct Keeper {
     managed: BTreeSet<ServiceId>,
     /// Nothing is programmed before the first configuration.
     configured: bool,
+    /// Whether `observed` is what the kernel has, as far as we know.
+    trusted: bool,
     resync_at: Mono,
     report: TableReport,
 }
@@ -124,6 +129,7 @@ impl Keeper {
             expected: None,
             managed: BTreeSet::new(),
             configured: false,
+            trusted: false,
             resync_at: Mono::MAX,
             report: TableReport::default(),
         }
@@ -173,10 +179,20 @@ impl Keeper {
                 self.managed.extend(self.desired.keys());
                 self.desired.clear();
                 self.resync();
-                self.tell(FromTable::Ended);
+                self.end(self.report.error.is_some());
             }
-            ToTable::Leave => self.tell(FromTable::Ended),
+            ToTable::Leave => {
+                touched.clear();
+                self.end(true);
+            }
         }
+    }
+
+    /// Nothing is programmed any more: checks that fail while the host goes
+    /// down must not put services back.
+    fn end(&mut self, left: bool) {
+        self.configured = false;
+        self.tell(FromTable::Ended { left });
     }
 
     fn tell(&self, message: FromTable) {
@@ -189,9 +205,11 @@ impl Keeper {
         self.managed.extend(self.desired.keys());
         self.desired = table;
         let mut sent = 0;
-        if self.configured && self.report.error.is_none() {
+        if self.configured && self.trusted {
             // First what the change needs, which is quick...
-            sent += self.program(&ipvs::diff(&self.desired, &self.observed, &self.managed));
+            let before = self.report.error.clone();
+            let ops = ipvs::diff(&self.desired, &self.observed, &self.managed);
+            sent += self.program(&ops, before.as_deref());
         }
         self.configured = true;
         // ... then the comparison with the kernel.
@@ -207,16 +225,13 @@ impl Keeper {
     }
 
     fn apply_touched(&mut self, touched: &BTreeSet<ServiceId>) {
-        // After an error the next full comparison does it.
-        if touched.is_empty() || !self.configured || self.report.error.is_some() {
+        // What is not known for certain is left to the next full comparison.
+        if touched.is_empty() || !self.configured || !self.trusted {
             return;
         }
-        self.program(&ipvs::diff_keys(
-            touched,
-            &self.desired,
-            &self.observed,
-            &self.managed,
-        ));
+        let before = self.report.error.clone();
+        let ops = ipvs::diff_keys(touched, &self.desired, &self.observed, &self.managed);
+        self.program(&ops, before.as_deref());
     }
 
     /// Observes the whole table, notes drift, and repairs. Returns how many
@@ -231,19 +246,25 @@ impl Keeper {
             // A host that only shares addresses needs no ip_vs.
             return 0;
         }
+        let before = self.report.error.take();
+        self.trusted = false;
         let observed = match self.dump() {
             Ok(observed) => observed,
             Err(error) => {
-                self.failed(&error);
+                self.failed(&error, before.as_deref());
                 return 0;
             }
         };
+        self.trusted = true;
         self.observed = comparable(&observed);
         self.note_drift();
         self.note_foreign();
-        self.report.error = None;
-        let sent = self.program(&ipvs::diff(&self.desired, &self.observed, &self.managed));
+        let ops = ipvs::diff(&self.desired, &self.observed, &self.managed);
+        let sent = self.program(&ops, before.as_deref());
         if self.report.error.is_none() {
+            if before.is_some() {
+                tracing::info!(event = "ipvs_recovered");
+            }
             self.report.synced = Some(clock::monotonic_now());
             let desired = &self.desired;
             self.managed.retain(|id| desired.contains_key(id));
@@ -259,16 +280,22 @@ impl Keeper {
         ipvs.dump()
     }
 
-    fn failed(&mut self, error: &Error) {
+    /// Notes an error; `before` is the one that stood until now.
+    fn failed(&mut self, error: &Error, before: Option<&str>) {
         let text = error.to_string();
-        if self.report.error.as_ref() != Some(&text) {
+        let known = before == Some(text.as_str());
+        if !known {
             tracing::error!(event = "ipvs_failed", error = %text);
         }
-        // What has just changed under us is looked at anew at once, but not
-        // again and again.
-        let first = self.report.error.replace(text).is_none();
-        let at_once = first && error.action() == Action::ObserveAgain;
-        let wait = if at_once { Duration::ZERO } else { RETRY };
+        self.report.error = Some(text);
+        let wait = match error.action() {
+            // What has just changed under us is looked at anew at once, but
+            // not again and again.
+            Action::ObserveAgain if before.is_none() => Duration::ZERO,
+            Action::ObserveAgain | Action::RetryLater => RETRY,
+            // It takes somebody to mend it.
+            Action::Degraded => RESYNC,
+        };
         self.resync_at = clock::monotonic_now() + wait;
     }
 
@@ -306,13 +333,17 @@ impl Keeper {
         self.report.foreign = foreign;
     }
 
-    /// Applies the operations; returns how many there were.
-    fn program(&mut self, ops: &[Op]) -> usize {
+    /// Applies the operations; returns how many of them were done.
+    fn program(&mut self, ops: &[Op], before: Option<&str>) -> usize {
         let Some(ipvs) = &mut self.ipvs else { return 0 };
+        let mut done = 0;
         if !ops.is_empty() {
             match ipvs.apply(ops) {
-                Ok(outcomes) => self.note_outcomes(ops, outcomes),
-                Err(error) => self.failed(&error),
+                Ok(outcomes) => done = self.note_outcomes(ops, outcomes, before),
+                Err(error) => {
+                    self.trusted = false;
+                    self.failed(&error, before);
+                }
             }
         }
         let ours = |id: &ServiceId| self.desired.contains_key(id);
@@ -323,27 +354,40 @@ impl Keeper {
                 .map(|(id, e)| (*id, e.clone()))
                 .collect(),
         );
-        ops.len()
+        done
     }
 
-    fn note_outcomes(&mut self, ops: &[Op], outcomes: Vec<Result<(), Error>>) {
-        let mut failure = None;
+    fn note_outcomes(
+        &mut self,
+        ops: &[Op],
+        outcomes: Vec<Result<(), Error>>,
+        before: Option<&str>,
+    ) -> usize {
+        let (mut done, mut failure) = (0, None::<Error>);
         for (op, outcome) in ops.iter().zip(outcomes) {
             match outcome {
                 Ok(()) => {
+                    done += 1;
                     if let Err(error) = ipvs::apply(&mut self.observed, op) {
                         // The cache was wrong: look again.
                         tracing::debug!(event = "cache_stale", ?op, %error);
                         self.resync_at = Mono::ZERO;
                     }
                 }
-                Err(error) => failure = Some(error),
+                // The first is the cause: a service that cannot be added has
+                // no destinations either.
+                Err(error) => {
+                    failure.get_or_insert(error);
+                }
             }
         }
-        tracing::info!(event = "ipvs_programmed", changes = ops.len());
-        if let Some(error) = failure {
-            self.failed(&error);
+        if done > 0 {
+            tracing::info!(event = "ipvs_programmed", changes = done);
         }
+        if let Some(error) = failure {
+            self.failed(&error, before);
+        }
+        done
     }
 
     fn send_report(&mut self, id: Option<u64>) {
@@ -352,7 +396,10 @@ impl Keeper {
         if id.is_some() && self.configured {
             match self.dump() {
                 Ok(table) => observed = table,
-                Err(error) => self.failed(&error),
+                Err(error) => {
+                    let before = self.report.error.clone();
+                    self.failed(&error, before.as_deref());
+                }
             }
         }
         let managed = self

@@ -18,9 +18,13 @@ use crate::worker::protocol::{FromWorker, ToWorker};
 
 /// How often a worker is asked whether it lives.
 pub const HELLO_INTERVAL: Duration = Duration::from_secs(1);
-/// A worker (or the part of it that must never stall) that has been silent
-/// for this long is killed.
-pub const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
+/// A worker that leaves so many hellos in a row unanswered, or answers them
+/// while the part of it that must never stall does stall, is killed. Counted
+/// in questions, not in time: a supervisor that was stopped itself has asked
+/// nothing.
+const PATIENCE: u32 = 10;
+/// The part that must never stall shows itself every second.
+const STALLED: Duration = Duration::from_secs(3);
 /// A worker that ran for this long has started well: the back-off begins anew.
 const STARTED_WELL: Duration = Duration::from_secs(10);
 /// Waits before the restarts of a worker that does not start well.
@@ -49,6 +53,12 @@ pub struct Running {
     heard: Mono,
     /// Last proof that the part which must not stall worked.
     working: Mono,
+    /// Hellos not answered yet.
+    unanswered: u32,
+    /// Answers in a row that showed a stalled part.
+    stalled: u32,
+    /// Whether it has told its state: then it has taken over what it resumed.
+    reported: bool,
     seq: u64,
     killed: bool,
 }
@@ -70,6 +80,7 @@ impl Running {
         ours.set_nonblocking(true)?;
         // The running binary, even when the file was replaced meanwhile.
         let mut process = Command::new("/proc/self/exe")
+            .arg0("lvsd")
             .args(["worker", kind.name(), "--runtime-dir"])
             .arg(runtime_dir)
             .stdin(Stdio::from(OwnedFd::from(theirs)))
@@ -96,6 +107,9 @@ impl Running {
             started: now,
             heard: now,
             working: now,
+            unanswered: 0,
+            stalled: 0,
+            reported: false,
             seq: 0,
             killed: false,
         })
@@ -112,23 +126,36 @@ impl Running {
         }
     }
 
+    /// It said something, whatever it was.
+    pub fn heard(&mut self, now: Mono) {
+        self.heard = now;
+        self.unanswered = 0;
+    }
+
     /// An answer to a hello came in.
     pub fn hello(&mut self, now: Mono, working: Mono) {
-        self.heard = now;
         self.working = self.working.max(working);
+        let stalls = now.since(self.working) > STALLED;
+        self.stalled = if stalls { self.stalled + 1 } else { 0 };
+    }
+
+    /// It has told its state.
+    pub fn reported(&mut self) {
+        self.reported = true;
     }
 
     /// Asks for a sign of life; kills the process when it has given none.
-    pub fn watch(&mut self, kind: Kind, now: Mono) {
-        let silent = now.since(self.heard).max(now.since(self.working));
-        if silent > HELLO_TIMEOUT && !self.killed {
+    pub fn watch(&mut self, kind: Kind) {
+        let patience_over = self.unanswered.max(self.stalled) >= PATIENCE;
+        if patience_over && !self.killed {
             tracing::error!(
                 event = "worker_hung", worker = %kind, pid = self.pid,
-                silent_ms = u64::try_from(silent.as_millis()).unwrap_or(u64::MAX),
+                unanswered = self.unanswered, stalled = self.stalled,
             );
             self.kill();
         }
         self.seq += 1;
+        self.unanswered = self.unanswered.saturating_add(1);
         self.send(&ToWorker::Hello { seq: self.seq });
     }
 
@@ -139,21 +166,20 @@ impl Running {
     }
 
     /// The last moment at which it is known to have been working, given that
-    /// it has just been found dead.
+    /// it lives or has just been found dead; none when it has not taken over
+    /// from its predecessor yet.
     #[must_use]
-    pub fn alive_until(&self, now: Mono) -> Mono {
-        // Up to its death, unless it had already stopped answering.
-        if now.since(self.heard) < HELLO_INTERVAL * 3 {
-            now
-        } else {
-            self.working
-        }
+    pub fn alive_until(&self, now: Mono) -> Option<Mono> {
+        // Up to now, unless it had stopped answering, or working.
+        let fresh = now.since(self.heard.min(self.working)) < STALLED;
+        self.reported
+            .then_some(if fresh { now } else { self.working })
     }
 
-    /// Whether it ran long enough to count as started.
+    /// Whether it worked for long enough to count as started.
     #[must_use]
-    pub fn started_well(&self, now: Mono) -> bool {
-        now.since(self.started) >= STARTED_WELL
+    pub fn started_well(&self) -> bool {
+        !self.killed && self.working.since(self.started) >= STARTED_WELL
     }
 
     /// When it was started.

@@ -1,6 +1,7 @@
 //! The control socket: one JSON request on a line, one JSON response.
 
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -35,6 +36,8 @@ pub enum Response {
     Status(Box<Document>),
     /// Done; what was done, in words, a line each.
     Done(Vec<String>),
+    /// Done as far as possible: what is not, and why.
+    Incomplete(String),
     /// Not done, and why.
     Failed(String),
 }
@@ -48,8 +51,7 @@ pub fn socket_path(runtime_dir: &Path) -> PathBuf {
     runtime_dir.join("lvsd.sock")
 }
 
-/// Listens; each request is sent to `calls`. Only root may connect: the
-/// runtime directory is root's and closed to others.
+/// Listens; each request is sent to `calls`. Only root may connect.
 ///
 /// # Errors
 ///
@@ -62,6 +64,7 @@ pub fn listen(runtime_dir: &Path, calls: mpsc::UnboundedSender<Call>) -> io::Res
         _ => {}
     }
     let listener = UnixListener::bind(&path)?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
     tokio::spawn(async move {
         loop {
             match listener.accept().await {

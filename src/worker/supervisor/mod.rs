@@ -17,6 +17,8 @@ mod takeover;
 
 use std::collections::BTreeMap;
 use std::io;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::{Path, PathBuf};
 
 use mono::Mono;
@@ -71,6 +73,12 @@ pub enum Error {
         /// Why not.
         source: io::Error,
     },
+    /// Another lvsd runs in this network namespace, with another runtime directory.
+    #[error("another lvsd is running in this network namespace, with another runtime directory")]
+    NamespaceTaken,
+    /// The claim on the network namespace cannot be made.
+    #[error("cannot claim this network namespace: {0}")]
+    Namespace(io::Error),
     /// Signals cannot be watched.
     #[error("signal handling: {0}")]
     Signal(io::Error),
@@ -121,6 +129,8 @@ struct Seat {
     unsaved: bool,
     /// It has said good-bye.
     stopped: bool,
+    /// Something of ours stayed in place after it.
+    left: bool,
 }
 
 #[derive(Debug)]
@@ -167,6 +177,7 @@ pub async fn run(options: Options, config: Config) -> Result<(), Error> {
         source,
     })?;
     let _lock = lock::acquire(&directory.join("lvsd.lock"))?;
+    let _claim = claim_namespace()?;
     let mut signals = Signals::watch()?;
     let (calls_in, calls) = unbounded_channel();
     control::listen(directory, calls_in).map_err(|source| Error::Control {
@@ -182,13 +193,36 @@ pub async fn run(options: Options, config: Config) -> Result<(), Error> {
     Ok(())
 }
 
-fn prepare_directory(path: &std::path::Path) -> io::Result<()> {
-    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+/// What lies in the directory is trusted, so nobody else may write to it. An
+/// existing one is taken as it is.
+fn prepare_directory(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::{DirBuilderExt, MetadataExt};
     std::fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(path)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))
+    let found = std::fs::metadata(path)?;
+    if found.uid() != rustix::process::geteuid().as_raw() {
+        return Err(io::Error::other(format!(
+            "it belongs to user {}",
+            found.uid()
+        )));
+    }
+    if found.mode() & 0o022 != 0 {
+        return Err(io::Error::other("others may write to it"));
+    }
+    Ok(())
+}
+
+/// Two directors in one network namespace would take each other's addresses
+/// away, whatever their runtime directories: an abstract socket belongs to the
+/// namespace, and ends with its holder.
+fn claim_namespace() -> Result<UnixListener, Error> {
+    let name = SocketAddr::from_abstract_name("lvsd").map_err(Error::Namespace)?;
+    UnixListener::bind_addr(&name).map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => Error::NamespaceTaken,
+        _ => Error::Namespace(error),
+    })
 }
 
 impl Supervisor {
@@ -254,7 +288,7 @@ impl Supervisor {
                 _ = tick.tick() => self.tick(),
                 () = wait(wake) => {}
             }
-            self.due();
+            self.due().await;
             if self.stopping.is_none() {
                 continue;
             }
@@ -272,10 +306,16 @@ impl Supervisor {
         restarts.chain(gathers).chain(stopping).min()
     }
 
-    fn due(&mut self) {
+    async fn due(&mut self) {
         let now = clock::monotonic_now();
         for kind in Kind::ALL {
             if self.seat(kind).restart_at.is_some_and(|at| at <= now) {
+                // It may not start because an orphan holds its place.
+                if self.seat(kind).failures > 1
+                    && let Some(left) = takeover::take_over(kind, &self.options.runtime_dir).await
+                {
+                    self.seat(kind).last = Some(left);
+                }
                 self.start(kind);
             }
         }
@@ -286,13 +326,14 @@ impl Supervisor {
         let now = clock::monotonic_now();
         for (&kind, seat) in &mut self.seats {
             if let Some(running) = &mut seat.running {
-                running.watch(kind, now);
+                running.watch(kind);
                 // Whoever finds this file after the death of us all must know
                 // how old the advertisements are.
                 if kind == Kind::Vrrp
                     && let Some(last) = &mut seat.last
+                    && let Some(alive_until) = running.alive_until(now)
                 {
-                    last.alive_until = running.alive_until(now);
+                    last.alive_until = alive_until;
                     seat.unsaved = true;
                 }
             }
@@ -348,7 +389,7 @@ impl Supervisor {
         seat.restarts += 1;
         seat.restart_at = Some(now + child::backoff(seat.failures));
         seat.failures = seat.failures.saturating_add(1);
-        if kind == Kind::Vrrp && seat.failures == child::LOST_AFTER {
+        if kind == Kind::Vrrp && seat.failures >= child::LOST_AFTER {
             tracing::error!(
                 event = "fencing",
                 reason = "the vrrp worker cannot be brought back"
@@ -387,11 +428,8 @@ impl Supervisor {
             Err(error) => error.to_string(),
         };
         tracing::error!(event = "worker_died", worker = %kind, pid = running.pid, %status);
-        if let Some(last) = &mut seat.last {
-            last.alive_until = running.alive_until(now);
-        }
-        if running.started_well(now) {
-            seat.failures = 0;
+        if let (Some(last), Some(until)) = (&mut seat.last, running.alive_until(now)) {
+            last.alive_until = until;
         }
         self.forget_requests(kind);
         self.plan_restart(kind, now);
@@ -400,17 +438,20 @@ impl Supervisor {
     fn worker_message(&mut self, kind: Kind, message: FromWorker) {
         let now = clock::monotonic_now();
         let seat = self.seat(kind);
+        let Some(running) = &mut seat.running else {
+            return;
+        };
+        running.heard(now);
         match message {
             FromWorker::Hello { working, .. } => {
-                if let Some(running) = &mut seat.running {
-                    running.hello(now, working);
-                    if running.started_well(now) {
-                        seat.failures = 0;
-                    }
+                running.hello(now, working);
+                if running.started_well() {
+                    seat.failures = 0;
                 }
             }
             FromWorker::Snapshot { id, mut snapshot } => {
-                // Pools are only filled in on request.
+                running.reported();
+                // Fresh pools are only sent on request.
                 if let (None, Some(last)) = (id, &mut seat.last) {
                     snapshot.keep_pools_of(&mut last.snapshot);
                 }
@@ -424,13 +465,19 @@ impl Supervisor {
                 }
             }
             FromWorker::Done { id, outcome } => self.answered(id, Some((kind, outcome))),
-            FromWorker::Stopped => seat.stopped = true,
+            FromWorker::Stopped { left } => {
+                seat.stopped = true;
+                seat.left = left;
+            }
         }
     }
 
     fn clean_up(&self) {
-        for kind in Kind::ALL {
-            store::remove(&kind.state_file(&self.options.runtime_dir));
+        for (kind, seat) in &self.seats {
+            // What is still there belongs to whoever starts next.
+            if seat.stopped && !seat.left {
+                store::remove(&kind.state_file(&self.options.runtime_dir));
+            }
         }
         // A client that connects now is told at once that nobody is there.
         let _ = std::fs::remove_file(control::socket_path(&self.options.runtime_dir));

@@ -182,7 +182,7 @@ fn reloaded(gather: &Gather) -> Response {
             .collect();
         let text = lines.join("\n");
         tracing::error!(event = "reload_incomplete", error = %text);
-        Response::Failed(text)
+        Response::Incomplete(text)
     }
 }
 

@@ -108,7 +108,7 @@ async fn serve(
                 }
                 Some(ToMain::Done(id, outcome)) => session.done(id, outcome),
                 Some(ToMain::Stopped) => {
-                    session.stopped().await;
+                    session.stopped(false).await;
                     return;
                 }
                 // A thread has died: the supervisor starts us again.
