@@ -175,26 +175,62 @@ fn handed_over(lab: &mut Lab) -> Result<()> {
     let interval = Duration::from_secs(1);
     let directors = Directors::build(lab)?;
     let seen = lab.capture(&directors.d2.host, INTERFACE)?;
-    let [d1, d2] = pair(lab, &directors, interval)?;
-    let stop = now();
-    d1.service.stop()?;
     let theory = Vrrp::v3(BACKUP, interval).skew_time();
-    let time = Takeover::seen(&seen, stop, Duration::from_secs(3), 0)?.took();
-    lab.note(format!("{}, theory {}", in_ms(time), in_ms(theory)));
-    expect_near(time, theory, "the handover")?;
-    crate::ensure!(!d1.host.holds(INTERFACE, VIP)?, "d1 kept the VIP");
-    d2.wait_for("MASTER", Duration::from_secs(2))
+    lab.note(format!("theory {}", in_ms(theory)));
+    let [mut d1, d2] = pair(lab, &directors, interval)?;
+    for _ in 0..3 {
+        let stalls = Stalls::watch();
+        let stop = now();
+        d1.service.stop()?;
+        let takeover = Takeover::seen(&seen, stop, Duration::from_secs(3), 0)?;
+        let stall = stalls.longest(takeover.heard, takeover.announced);
+        drop(stalls);
+        crate::ensure!(!d1.host.holds(INTERFACE, VIP)?, "d1 kept the VIP");
+        d2.wait_for("MASTER", Duration::from_secs(2))?;
+        let Some(stall) = stall.filter(|_| takeover.took() > theory + SLACK) else {
+            lab.note(in_ms(takeover.took()));
+            return expect_near(takeover.took(), theory, "the handover");
+        };
+        lab.note(format!(
+            "void, the machine stood still for {}",
+            in_ms(stall)
+        ));
+        wait_until_gone(&d1)?;
+        d1 = Lvsd::start(lab, &directors.d1.host, &Vrrp::v3(MASTER, interval).toml())?;
+        settled(&d1, &d2, interval)?;
+    }
+    Err(Failure::said(
+        "the machine stands still too often to measure",
+    ))
 }
 
+fn wait_until_gone(lvsd: &Lvsd) -> Result<()> {
+    eventually(Duration::from_secs(5), "lvsd to be gone", || {
+        let left = lvsd.host.processes();
+        crate::ensure!(left.is_empty(), "{left:?}");
+        Ok(())
+    })
+}
+
+/// When the one CPU of both directors stands still for longer than a backup waits, nobody can
+/// tell whose timer is looked at first: what follows such a stall does not count.
 fn no_false_takeover(lab: &mut Lab) -> Result<()> {
     let interval = Duration::from_millis(10);
     let directors = Directors::build(lab)?;
     let seen = lab.capture(&directors.d2.host, INTERFACE)?;
     let [_d1, d2] = pair(lab, &directors, interval)?;
+    let stalls = Stalls::watch();
     let since = now();
     std::thread::sleep(Duration::from_secs(15));
     let heard = seen.adverts().into_iter().filter(|(at, _)| *at >= since);
     let (own, masters): (Vec<_>, Vec<_>) = heard.partition(|(_, advert)| advert.priority == BACKUP);
+    let long = Vrrp::v3(BACKUP, interval).master_down_time() - interval * 2;
+    let stalled = |at: Duration| {
+        stalls
+            .longest(at.saturating_sub(interval * 10), at)
+            .is_some_and(|stall| stall > long)
+    };
+    let (excused, counted): (Vec<_>, Vec<_>) = own.into_iter().partition(|(at, _)| stalled(*at));
     let gap = masters
         .windows(2)
         .filter_map(|pair| Some(pair.last()?.0 - pair.first()?.0))
@@ -205,13 +241,23 @@ fn no_false_takeover(lab: &mut Lab) -> Result<()> {
         masters.len(),
         in_ms(gap)
     ));
-    crate::ensure!(own.is_empty(), "d2 advertised {} times", own.len());
+    if !excused.is_empty() {
+        lab.note(format!(
+            "{} adverts of d2 after stalls of the machine",
+            excused.len()
+        ));
+    }
+    crate::ensure!(counted.is_empty(), "d2 advertised {} times", counted.len());
+    crate::ensure!(
+        excused.len() < 20,
+        "the machine stands still too often to measure"
+    );
     crate::ensure!(
         masters.len() > 1_000,
         "d1 advertised only {} times",
         masters.len()
     );
-    d2.wait_for("BACKUP", Duration::ZERO)
+    d2.wait_for("BACKUP", Duration::from_secs(1))
 }
 
 /// Pings the VIP every 10 ms while `act` happens and for a second more; how many were lost.
@@ -248,11 +294,7 @@ fn preempted(lab: &mut Lab) -> Result<()> {
     for _ in 0..5 {
         d1.service.stop()?;
         d2.wait_for("MASTER", Duration::from_secs(3))?;
-        eventually(Duration::from_secs(5), "d1 to be gone", || {
-            let left = directors.d1.host.processes();
-            crate::ensure!(left.is_empty(), "{left:?}");
-            Ok(())
-        })?;
+        wait_until_gone(&d1)?;
         let lost = lost_during(&client, || {
             d1 = Lvsd::start(lab, &directors.d1.host, &Vrrp::v3(MASTER, interval).toml())?;
             settled(&d1, &d2, interval)
