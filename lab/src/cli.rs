@@ -45,7 +45,7 @@ enum Command {
 /// Runs the part that this process was started for.
 #[must_use]
 pub fn main() -> ExitCode {
-    if let Some(code) = guest::part() {
+    if let Some(code) = machine::part().or_else(guest::part) {
         return code;
     }
     match run(Arguments::parse().command) {

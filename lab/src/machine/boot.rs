@@ -3,12 +3,12 @@
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::{Pid, geteuid};
+use nix::unistd::geteuid;
 
+use super::keeper::kept;
 use crate::failure::{Attempt, Failure, Result};
 use crate::guest::BINARY;
 use crate::job::{Event, Ground, JOB_VARIABLE, Job, Task};
@@ -56,8 +56,8 @@ impl Boot {
             // In the terminal's foreground, for the keys that the user presses.
             command.stderr(console(directory)?);
         } else {
+            command = kept(&own, &command);
             command
-                .stdin(Stdio::null())
                 .stdout(console(directory)?)
                 .stderr(console(directory)?)
                 .process_group(0);
@@ -117,9 +117,8 @@ impl Boot {
 
     /// Ends the guest and all its processes.
     pub fn kill(&mut self) {
-        let group = Pid::from_raw(i32::try_from(self.child.id()).unwrap_or(i32::MAX));
-        if killpg(group, Signal::SIGKILL).is_err() {
-            // It has no group of its own when it is interactive.
+        if self.child.stdin.take().is_none() {
+            // Without a keeper: the user's shell.
             let _ = self.child.kill();
         }
         let _ = self.child.wait();

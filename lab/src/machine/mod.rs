@@ -3,12 +3,14 @@
 
 mod boot;
 mod build;
+mod keeper;
 mod packages;
 mod report;
 mod runner;
 
 pub use boot::Boot;
 pub use build::daemon;
+pub(crate) use keeper::part;
 pub use packages::setup;
 pub use runner::{Choice, test};
 
