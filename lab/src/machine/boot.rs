@@ -1,6 +1,7 @@
 //! Starting a guest, and ending it when it does not end by itself.
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
@@ -100,7 +101,12 @@ impl Boot {
             let ended = self.ended();
             for event in self.events() {
                 match event {
-                    Event::Said { line } => println!("{line}"),
+                    Event::Said { line } => {
+                        if writeln!(std::io::stdout(), "{line}").is_err() {
+                            // The reader has seen enough.
+                            return Ok(());
+                        }
+                    }
                     Event::Broken { failure } => {
                         let logs = self.directory.display();
                         return Err(Failure::said(format!("{failure}\n(logs: {logs})")));

@@ -21,7 +21,8 @@ pub(super) struct Report {
 impl Report {
     pub(super) fn new(directory: &Path, scenarios: usize) -> Self {
         println!(
-            "{scenarios} scenarios; logs and captures: {}",
+            "{scenarios} scenario{}; logs and captures: {}",
+            if scenarios == 1 { "" } else { "s" },
             directory.display()
         );
         Self {
