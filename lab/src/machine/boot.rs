@@ -101,11 +101,9 @@ impl Boot {
             let ended = self.ended();
             for event in self.events() {
                 match event {
-                    Event::Said { line } => {
-                        if writeln!(std::io::stdout(), "{line}").is_err() {
-                            // The reader has seen enough.
-                            return Ok(());
-                        }
+                    // Where that fails, the reader has seen enough.
+                    Event::Said { line } if writeln!(std::io::stdout(), "{line}").is_err() => {
+                        return Ok(());
                     }
                     Event::Broken { failure } => {
                         let logs = self.directory.display();
