@@ -1,7 +1,7 @@
 //! Between the reconciler's words for addresses and rtnetlink's.
 
 use crate::kernel::rtnl::{self, AddressKey, AddressOp, NewAddress};
-use crate::reconcile::address::{Address, Op, Table};
+use crate::reconcile::address::{Address, Identity, Op, Table};
 
 /// An observed address as the reconciler compares it.
 pub fn plain(address: rtnl::Address) -> Address {
@@ -40,6 +40,14 @@ pub fn requests(op: &Op) -> Vec<AddressOp> {
             vec![AddressOp::Delete(key(old)), AddressOp::Add(new(address))]
         }
         Op::Remove(address) => vec![AddressOp::Delete(key(address))],
+    }
+}
+
+/// The address that was not there, or not as it is now, if `op` puts one.
+pub fn added(op: &Op) -> Option<Identity> {
+    match op {
+        Op::Add(address) | Op::Recreate { new: address, .. } => Some(address.identity()),
+        Op::Retag(_) | Op::Remove(_) => None,
     }
 }
 

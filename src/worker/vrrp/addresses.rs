@@ -16,10 +16,10 @@ use mono::Mono;
 use thiserror::Error;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::address_ops::{applied, plain, requests};
+use super::address_ops::{added, applied, plain, requests};
 use super::announcer::{Announcer, Conflict};
 use super::messages::{Interface, Key, ToAddresses, ToAdverts, ToMain};
-use crate::kernel::monitor::{self, Monitor};
+use super::watch::Watch;
 use crate::kernel::rtnl::{self, AddressOp, Link, Rtnl};
 use crate::kernel::{clock, netlink};
 use crate::model::VrrpInstance;
@@ -28,6 +28,8 @@ use crate::status::{AddressReport, InstanceReport, VrrpSnapshot};
 
 /// Everything is compared with the kernel at least this often.
 const RESYNC: Duration = Duration::from_secs(30);
+/// After the kernel reports a change, this soon: changes come in flocks.
+const SETTLE: Duration = Duration::from_millis(5);
 /// After an error, this soon again.
 const RETRY: Duration = Duration::from_secs(1);
 /// The priority of whoever has the virtual addresses as its own.
@@ -58,9 +60,9 @@ pub fn spawn(
         .enable_all()
         .build()?;
     let rtnl = Rtnl::open()?;
-    let monitor = {
+    let watch = {
         let _inside = runtime.enter();
-        Monitor::open()?
+        Watch::open()?
     };
     let (conflicts_in, conflicts) = unbounded_channel();
     let addresses = Addresses {
@@ -85,7 +87,7 @@ pub fn spawn(
     std::thread::Builder::new()
         .name("addresses".into())
         .spawn(move || {
-            runtime.block_on(addresses.run(commands, monitor, conflicts));
+            runtime.block_on(addresses.run(commands, watch, conflicts));
         })?;
     Ok(())
 }
@@ -121,7 +123,7 @@ impl Addresses {
     async fn run(
         mut self,
         mut commands: UnboundedReceiver<ToAddresses>,
-        mut monitor: Monitor,
+        mut watch: Watch,
         mut conflicts: UnboundedReceiver<Conflict>,
     ) {
         loop {
@@ -133,36 +135,27 @@ impl Addresses {
                     Some(command) => self.command(command),
                     None => return,
                 },
-                event = monitor.next() => self.event(&event),
+                () = watch.changed() => self.touched(),
                 Some(conflict) = conflicts.recv() => self.conflict(conflict),
                 () = tokio::time::sleep(wake.since(clock::monotonic_now())) => {}
             }
             let now = clock::monotonic_now();
             if self.resync_at <= now {
-                self.refresh_links();
-                self.reconcile();
+                self.resync();
             }
-            self.announcer.fire(now, &self.links);
+            self.announcer.fire(now, &self.instances, &self.links);
         }
     }
 
     fn command(&mut self, command: ToAddresses) {
         match command {
-            ToAddresses::Configure { id, instances } => self.configure(id, instances),
-            ToAddresses::Role(key, holds) => {
-                if self.roles.insert(key.clone(), holds) != Some(holds) {
-                    if !holds {
-                        self.announcer.forget(&key);
-                    }
-                    self.reconcile();
-                }
-            }
-            ToAddresses::Announce(key) => {
-                if let Some(instance) = self.instances.get(&key) {
-                    self.announcer
-                        .announce(clock::monotonic_now(), &key, instance, &self.links);
-                }
-            }
+            ToAddresses::Configure {
+                id,
+                instances,
+                held,
+            } => self.configure(id, instances, &held),
+            ToAddresses::Role(key, holds) => self.role(&key, holds),
+            ToAddresses::Announce(key) => self.announce(&key),
             ToAddresses::Report {
                 id,
                 instances,
@@ -172,7 +165,9 @@ impl Addresses {
                 self.tell(ToMain::Report(id, snapshot));
             }
             ToAddresses::Stop => {
-                self.roles.values_mut().for_each(|holds| *holds = false);
+                // Also of those whose role is not known yet.
+                self.roles = self.instances.keys().map(|k| (k.clone(), false)).collect();
+                self.configured = true;
                 self.reconcile();
                 self.tell(ToMain::Stopped);
             }
@@ -184,7 +179,37 @@ impl Addresses {
         let _ = self.to_main.send(message);
     }
 
-    fn configure(&mut self, id: u64, instances: Vec<VrrpInstance>) {
+    fn role(&mut self, key: &Key, holds: bool) {
+        let Some(instance) = self.instances.get(key) else {
+            return;
+        };
+        if self.roles.insert(key.clone(), holds) == Some(holds) {
+            return;
+        }
+        if !holds {
+            self.announcer.forget(key);
+            let addresses = instance.virtual_addresses.iter();
+            for address in addresses.map(|a| a.address).collect::<Vec<_>>() {
+                self.conflict(Conflict {
+                    address,
+                    other: None,
+                });
+            }
+        }
+        let mut gained = self.level();
+        // The core announces those itself.
+        gained.remove(key);
+        gained.iter().for_each(|key| self.announce(key));
+    }
+
+    fn announce(&mut self, key: &Key) {
+        if let Some(instance) = self.instances.get(key) {
+            self.announcer
+                .announce(clock::monotonic_now(), key, instance, &self.links);
+        }
+    }
+
+    fn configure(&mut self, id: u64, instances: Vec<VrrpInstance>, held: &[AddressReport]) {
         self.instances = instances.into_iter().map(|i| (Key::of(&i), i)).collect();
         let Self {
             roles, instances, ..
@@ -192,9 +217,19 @@ impl Addresses {
         roles.retain(|key, _| instances.contains_key(key));
         self.told
             .retain(|name, _| instances.keys().any(|key| key.interface == *name));
+        self.conflicts.retain(|address, _| {
+            let mut configured = instances.values().flat_map(|i| &i.virtual_addresses);
+            configured.any(|a| a.address == *address)
+        });
+        self.announcer.configure(clock::monotonic_now(), instances);
         self.configured = true;
-        self.refresh_links();
-        self.reconcile();
+        match self.refresh_links() {
+            Ok(()) => {
+                self.managed.extend(self.identities(held));
+                self.reconcile();
+            }
+            Err(error) => self.failed(&error.to_string()),
+        }
         let outcome = match &self.error {
             None => Ok(format!(
                 "{} instances, {} addresses held",
@@ -206,26 +241,34 @@ impl Addresses {
         self.tell(ToMain::Done(id, outcome));
     }
 
-    fn event(&mut self, event: &std::io::Result<monitor::Event>) {
-        match event {
-            Ok(monitor::Event::Link(_) | monitor::Event::LinkGone(_)) => {
-                self.refresh_links();
-                self.reconcile();
-            }
-            Ok(monitor::Event::AddressAdded(_) | monitor::Event::AddressRemoved(_)) => {
-                self.reconcile();
-            }
-            Ok(monitor::Event::Overrun) => {
-                tracing::warn!(
-                    event = "monitor_overrun",
-                    action = "observing everything again"
-                );
-                self.refresh_links();
-                self.reconcile();
-            }
-            Err(error) => {
-                self.failed(&error.to_string());
-            }
+    /// What a predecessor put there; on kernels that keep no mark nothing else
+    /// tells.
+    fn identities(&self, held: &[AddressReport]) -> Vec<address::Identity> {
+        let identity = |report: &AddressReport| {
+            let address = Address {
+                interface: self.links.get(&report.interface)?.index,
+                address: report.address,
+                prefix_len: report.prefix,
+                label: None,
+                scope: 0,
+                proto: None,
+            };
+            Some(address.identity())
+        };
+        held.iter().filter_map(identity).collect()
+    }
+
+    /// The kernel reported a change.
+    fn touched(&mut self) {
+        if self.configured {
+            self.resync_at = self.resync_at.min(clock::monotonic_now() + SETTLE);
+        }
+    }
+
+    fn resync(&mut self) {
+        match self.refresh_links() {
+            Ok(()) => self.reconcile(),
+            Err(error) => self.failed(&error.to_string()),
         }
     }
 
@@ -237,70 +280,114 @@ impl Addresses {
         self.resync_at = clock::monotonic_now() + RETRY;
     }
 
-    fn refresh_links(&mut self) {
-        match self.rtnl.links() {
-            Ok(links) => self.links = links.into_iter().map(|l| (l.name.clone(), l)).collect(),
-            Err(error) => self.failed(&error.to_string()),
-        }
+    fn refresh_links(&mut self) -> Result<(), netlink::Error> {
+        let links = self.rtnl.links()?;
+        self.links = links.into_iter().map(|l| (l.name.clone(), l)).collect();
+        Ok(())
     }
 
-    /// Observes, compares, applies.
+    /// Observes, compares, applies, and announces what was not there.
     fn reconcile(&mut self) {
+        let gained = self.level();
+        gained.iter().for_each(|key| self.announce(key));
+    }
+
+    /// Observes, compares, applies; returns the instances that hold their role
+    /// and had an address added.
+    fn level(&mut self) -> BTreeSet<Key> {
         if !self.configured {
-            return;
+            return BTreeSet::new();
         }
         self.resync_at = clock::monotonic_now() + RESYNC;
         let observed = match self.rtnl.addresses() {
             Ok(addresses) => addresses,
-            Err(error) => return self.failed(&error.to_string()),
+            Err(error) => {
+                self.failed(&error.to_string());
+                return BTreeSet::new();
+            }
         };
         self.learn_tags(&observed);
         self.tell_interfaces(&observed);
         self.observed = address::table(observed.into_iter().map(plain));
         let desired = self.desired();
         let ownership = self.ownership(&desired);
-        let repaired = self.count_drift(&desired, &ownership);
+        self.count_drift(&desired, &ownership);
         let ops = address::diff(&desired, &self.observed, &ownership);
-        let outcome = if ops.is_empty() {
-            Ok(())
-        } else {
-            self.apply(&ops)
-        };
-        self.managed
-            .retain(|identity| desired.contains_key(identity));
+        let (done, outcome) = self.apply(ops);
+        self.observed = applied(&self.observed, &done);
         self.managed.extend(desired.keys().copied());
         self.expected = desired;
         match outcome {
             Err(error) => self.failed(&error.to_string()),
             Ok(()) => {
+                let Self {
+                    managed, expected, ..
+                } = self;
+                managed.retain(|identity| expected.contains_key(identity));
                 self.error = None;
-                self.observed = applied(&self.observed, &ops);
             }
         }
-        for key in repaired {
-            if let Some(instance) = self.instances.get(&key) {
-                self.announcer
-                    .announce(clock::monotonic_now(), &key, instance, &self.links);
-            }
-        }
+        self.gained(&done)
     }
 
-    fn apply(&mut self, ops: &[Op]) -> Result<(), netlink::Error> {
-        let requests: Vec<AddressOp> = ops.iter().flat_map(requests).collect();
+    /// Applies what can be; returns that, and an error of what cannot.
+    fn apply(&mut self, ops: Vec<Op>) -> (Vec<Op>, Result<(), netlink::Error>) {
+        if ops.is_empty() {
+            return (ops, Ok(()));
+        }
+        let steps: Vec<AddressOp> = ops.iter().flat_map(requests).collect();
+        let outcomes = match self.rtnl.apply(&steps) {
+            Ok(outcomes) => outcomes,
+            Err(error) => return (Vec::new(), Err(error)),
+        };
         let mut failure = Ok(());
-        let outcomes = self.rtnl.apply(&requests)?;
-        for (request, outcome) in requests.iter().zip(outcomes) {
-            match (outcome, request) {
-                (Err(error), _) => failure = Err(error),
-                (Ok(_), AddressOp::Delete(key)) => {
-                    tracing::info!(event = "address_removed", address = %key);
-                }
-                (Ok(_), AddressOp::Add(new) | AddressOp::Replace(new)) => {
-                    tracing::info!(event = "address_added", address = %new.key);
+        let mut outcomes = steps.iter().zip(outcomes);
+        let mut done = Vec::new();
+        for op in ops {
+            let mut complete = true;
+            for (request, outcome) in outcomes.by_ref().take(requests(&op).len()) {
+                match outcome {
+                    Ok(_) => self.log_change(request),
+                    Err(error) => {
+                        complete = false;
+                        failure = Err(error);
+                    }
                 }
             }
+            if complete {
+                done.push(op);
+            }
         }
-        failure
+        (done, failure)
+    }
+
+    fn log_change(&self, request: &AddressOp) {
+        let (event, key) = match request {
+            AddressOp::Delete(key) => ("address_removed", key),
+            AddressOp::Add(new) | AddressOp::Replace(new) => ("address_added", &new.key),
+        };
+        let interface = self.name_of(key.index);
+        tracing::info!(event, address = %key, interface);
+    }
+
+    fn name_of(&self, index: u32) -> &str {
+        let link = self.links.values().find(|link| link.index == index);
+        link.map_or("(gone)", |link| link.name.as_str())
+    }
+
+    /// The instances that hold their role and one of the addresses that `done`
+    /// has added.
+    fn gained(&self, done: &[Op]) -> BTreeSet<Key> {
+        let added: BTreeSet<address::Identity> = done.iter().filter_map(added).collect();
+        self.instances
+            .iter()
+            .filter(|(key, instance)| {
+                let mut addresses = self.addresses_of(instance).into_iter();
+                self.roles.get(key) == Some(&true)
+                    && addresses.any(|address| added.contains(&address.identity()))
+            })
+            .map(|(key, _)| key.clone())
+            .collect()
     }
 
     /// The addresses of all instances that hold theirs. Those of an instance
@@ -367,9 +454,8 @@ impl Addresses {
         }
     }
 
-    /// Counts and logs what somebody else changed since the last time, and
-    /// returns the instances whose addresses have to be announced again.
-    fn count_drift(&mut self, desired: &Table, ownership: &Ownership) -> Vec<Key> {
+    /// Counts and logs what somebody else changed since the last time.
+    fn count_drift(&mut self, desired: &Table, ownership: &Ownership) {
         // Only what was there and still should be: a change of ours is no drift.
         let kept: Table = self
             .expected
@@ -378,22 +464,14 @@ impl Addresses {
             .map(|(identity, address)| (*identity, address.clone()))
             .collect();
         let drift = address::drift(&kept, &self.observed, ownership);
-        let mut keys = Vec::new();
         for drift in drift
             .iter()
             .filter(|drift| kept.contains_key(&drift.subject))
         {
             self.repairs += 1;
-            tracing::warn!(event = "address_repaired", %drift);
-            let owner = self.instances.iter().find(|(_, instance)| {
-                instance
-                    .virtual_addresses
-                    .iter()
-                    .any(|a| a.address == drift.subject.address)
-            });
-            keys.extend(owner.map(|(key, _)| key.clone()));
+            let interface = self.name_of(drift.subject.interface);
+            tracing::warn!(event = "address_repaired", %drift, interface);
         }
-        keys
     }
 
     fn tell_interfaces(&mut self, observed: &[rtnl::Address]) {
@@ -444,21 +522,21 @@ impl Addresses {
 
     fn conflict(&mut self, conflict: Conflict) {
         // Whoever answers after we have given it up is the next Master.
-        let ours = self.roles.iter().any(|(key, holds)| {
-            let instance = self.instances.get(key).filter(|_| *holds);
-            instance.is_some_and(|one| {
-                one.virtual_addresses
-                    .iter()
-                    .any(|a| a.address == conflict.address)
-            })
-        });
-        if !ours && conflict.other.is_some() {
+        let has = |key: &&Key| {
+            let instance = self.instances.get(*key);
+            let mut addresses = instance.iter().flat_map(|i| &i.virtual_addresses);
+            addresses.any(|a| a.address == conflict.address)
+        };
+        let holders = self.roles.iter().filter(|(_, holds)| **holds);
+        let ours: Vec<Key> = holders.map(|(key, _)| key).filter(has).cloned().collect();
+        if ours.is_empty() && conflict.other.is_some() {
             return;
         }
         match conflict.other {
             Some(other) => {
-                self.announcer
-                    .probe_again(clock::monotonic_now(), conflict.address);
+                for key in &ours {
+                    self.announcer.probe_again(clock::monotonic_now(), key);
+                }
                 if self
                     .conflicts
                     .insert(conflict.address, other.clone())

@@ -6,7 +6,6 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::io;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -31,6 +30,9 @@ use crate::worker::session::Heartbeat;
 const BEAT: Duration = Duration::from_secs(1);
 /// Packets handled before timers get their turn.
 const BURST: usize = 32;
+/// More than a socket's queue can hold: the kernel gives it 2 MiB, and takes
+/// more than 512 octets of them for the smallest packet.
+const WHOLE_QUEUE: usize = 4096;
 
 /// Starts the thread.
 ///
@@ -57,35 +59,62 @@ pub fn spawn(
     Ok(())
 }
 
-struct Socket {
-    socket: Rc<AsyncFd<VrrpSocket>>,
-    reader: Option<JoinHandle<()>>,
+/// The instances' way to one interface in one family.
+struct Port {
+    socket: AsyncFd<VrrpSocket>,
+    interface: String,
+    index: u32,
 }
 
-/// What the engine acts on.
-struct Outer {
-    sockets: BTreeMap<(u32, Family), Socket>,
-    to_addresses: UnboundedSender<ToAddresses>,
-    changed: bool,
+struct Open {
+    port: Rc<Port>,
+    reader: Option<JoinHandle<()>>,
     /// Sending fails for this reason; logged once.
     send_error: Option<SocketError>,
 }
 
+/// What the engine acts on.
+struct Outer {
+    sockets: BTreeMap<(u32, Family), Open>,
+    to_addresses: UnboundedSender<ToAddresses>,
+    changed: bool,
+    /// There is a socket that nobody listens to yet.
+    opened: bool,
+    /// While a configuration is put in force: what the address thread is told
+    /// after that configuration, to understand it.
+    held_back: Option<Vec<ToAddresses>>,
+}
+
 impl Outside for Outer {
+    fn open(&mut self, interface: &str, index: u32, family: Family) -> Result<(), String> {
+        if self.sockets.contains_key(&(index, family)) {
+            return Ok(());
+        }
+        let open = Open {
+            port: Rc::new(open(interface, index, family).map_err(|error| error.to_string())?),
+            reader: None,
+            send_error: None,
+        };
+        self.sockets.insert((index, family), open);
+        self.opened = true;
+        Ok(())
+    }
+
     fn send(&mut self, index: u32, source: IpAddr, message: &[u8]) {
-        let Some(socket) = self.socket(index, Family::of(source)) else {
+        // Opened before the instance was started.
+        let Some(open) = self.sockets.get_mut(&(index, Family::of(source))) else {
             return;
         };
         let group = group(Family::of(source));
-        let sent = socket.socket.get_ref().send(source, group, message);
+        let sent = open.port.socket.get_ref().send(source, group, message);
         let error = sent.err();
         if let Some(error) = error
             .as_ref()
-            .filter(|error| self.send_error.as_ref() != Some(error))
+            .filter(|error| open.send_error.as_ref() != Some(error))
         {
-            tracing::warn!(event = "advert_not_sent", interface = index, %error);
+            tracing::warn!(event = "advert_not_sent", interface = open.port.interface, %error);
         }
-        self.send_error = error;
+        open.send_error = error;
     }
 
     fn role(&mut self, key: &Key, holds: bool) {
@@ -102,31 +131,12 @@ impl Outside for Outer {
 }
 
 impl Outer {
-    /// The socket for an interface and family, opened when it is needed.
-    fn socket(&mut self, index: u32, family: Family) -> Option<&mut Socket> {
-        match self.sockets.entry((index, family)) {
-            Entry::Occupied(open) => Some(open.into_mut()),
-            Entry::Vacant(seat) => {
-                let opened = open(index, family);
-                match opened {
-                    Ok(socket) => Some(seat.insert(Socket {
-                        socket: Rc::new(socket),
-                        reader: None,
-                    })),
-                    Err(error) => {
-                        tracing::error!(
-                            event = "socket_failed", interface = index, %family, %error,
-                        );
-                        None
-                    }
-                }
-            }
+    fn tell(&mut self, message: ToAddresses) {
+        match &mut self.held_back {
+            Some(later) => later.push(message),
+            // The address thread ends only with the process.
+            None => drop(self.to_addresses.send(message)),
         }
-    }
-
-    fn tell(&self, message: ToAddresses) {
-        // The address thread ends only with the process.
-        let _ = self.to_addresses.send(message);
     }
 }
 
@@ -148,7 +158,8 @@ async fn run(
         sockets: BTreeMap::new(),
         to_addresses,
         changed: false,
-        send_error: None,
+        opened: false,
+        held_back: None,
     };
     let adverts = Rc::new(Adverts {
         engine: RefCell::new((Engine::default(), outer)),
@@ -158,13 +169,17 @@ async fn run(
         heartbeat,
         next_beat: RefCell::new(Mono::ZERO),
     });
-    adverts.turn();
+    Adverts::turn(&adverts);
     loop {
         tokio::select! {
             biased;
             expired = adverts.timer.readable() => {
                 let mut expired = expired?;
-                adverts.timer.get_ref().take()?;
+                match adverts.timer.get_ref().take() {
+                    // Set anew by a reader since it expired.
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    taken => taken?,
+                }
                 expired.clear_ready();
                 *adverts.armed.borrow_mut() = Mono::MAX;
             }
@@ -173,29 +188,35 @@ async fn run(
                 None => return Ok(()),
             },
         }
-        adverts.turn();
+        Adverts::turn(&adverts);
     }
 }
 
 impl Adverts {
     /// Fires what is due and sets the timer to what comes next.
-    fn turn(&self) {
-        self.hear_before_firing();
+    fn turn(this: &Rc<Self>) {
+        this.hear_before_firing();
         let now = clock::monotonic_now();
-        self.heartbeat.beat(now);
-        let (engine, outer) = &mut *self.engine.borrow_mut();
+        this.heartbeat.beat(now);
+        let (engine, outer) = &mut *this.engine.borrow_mut();
         engine.fire(now, outer);
-        let mut next_beat = self.next_beat.borrow_mut();
+        if outer.opened {
+            Self::listen(this, engine, outer);
+        }
+        let mut next_beat = this.next_beat.borrow_mut();
         if *next_beat <= now || outer.changed {
             *next_beat = now + BEAT;
             outer.changed = false;
-            report(engine, outer, None);
+            // An empty report would replace what the predecessor left.
+            if engine.configured() {
+                report(engine, outer, None);
+            }
         }
         let deadline = engine.deadline().unwrap_or(Mono::MAX).min(*next_beat);
-        let mut armed = self.armed.borrow_mut();
+        let mut armed = this.armed.borrow_mut();
         if *armed != deadline {
             *armed = deadline;
-            if let Err(error) = self.timer.get_ref().set(Some(deadline)) {
+            if let Err(error) = this.timer.get_ref().set(Some(deadline)) {
                 tracing::error!(event = "timer_failed", %error);
             }
         }
@@ -208,35 +229,33 @@ impl Adverts {
         if due.is_none_or(|due| due > clock::monotonic_now()) {
             return;
         }
-        let sockets: Vec<_> = {
+        let ports: Vec<_> = {
             let (_, outer) = &*self.engine.borrow();
-            let sockets = outer.sockets.iter();
-            sockets
-                .map(|((index, _), open)| (*index, Rc::clone(&open.socket)))
-                .collect()
+            let open = outer.sockets.values();
+            open.map(|open| Rc::clone(&open.port)).collect()
         };
-        for (index, socket) in sockets {
-            self.drain(&socket, index);
+        for port in ports {
+            self.drain(&port, WHOLE_QUEUE);
         }
     }
 
-    /// Hears what waits in a socket, [`BURST`] messages at most; true when
+    /// Hears what waits in a socket, `most` messages at most; true when
     /// nothing is left.
-    fn drain(&self, socket: &AsyncFd<VrrpSocket>, index: u32) -> bool {
+    fn drain(&self, port: &Port, most: usize) -> bool {
         let buffer = &mut *self.buffer.borrow_mut();
         let (engine, outer) = &mut *self.engine.borrow_mut();
-        for _ in 0..BURST {
-            match socket.get_ref().recv(buffer) {
+        for _ in 0..most {
+            match port.socket.get_ref().recv(buffer) {
                 Ok(Some(received)) => {
-                    engine.packet(clock::monotonic_now(), index, &received, outer);
+                    engine.packet(clock::monotonic_now(), port.index, &received, outer);
                 }
                 Ok(None) => return true,
                 Err(RecvError::Packet(error)) => {
-                    tracing::debug!(event = "bad_packet", interface = index, %error);
+                    tracing::debug!(event = "bad_packet", interface = port.interface, %error);
                 }
                 // The interface is down or gone: the monitor tells about it.
                 Err(RecvError::Socket(error)) => {
-                    tracing::debug!(event = "receive_failed", interface = index, %error);
+                    tracing::debug!(event = "receive_failed", interface = port.interface, %error);
                     return true;
                 }
             }
@@ -252,9 +271,19 @@ impl Adverts {
                 id,
                 instances,
                 resume,
+                held,
             } => {
+                // A removed instance says so before its addresses go, and the
+                // addresses of a changed one are there before they are announced.
+                outer.held_back = Some(Vec::new());
                 engine.configure(now, instances.clone(), resume, outer);
-                outer.tell(ToAddresses::Configure { id, instances });
+                let later = outer.held_back.take().unwrap_or_default();
+                outer.tell(ToAddresses::Configure {
+                    id,
+                    instances,
+                    held,
+                });
+                later.into_iter().for_each(|message| outer.tell(message));
             }
             ToAdverts::Report(id) => report(engine, outer, id),
             ToAdverts::Interface(name, state) => engine.interface(now, name, state, outer),
@@ -269,25 +298,24 @@ impl Adverts {
     /// Listens where there are instances, and nowhere else.
     fn listen(this: &Rc<Self>, engine: &Engine, outer: &mut Outer) {
         let places = engine.places();
-        outer.sockets.retain(|place, socket| {
+        outer.opened = false;
+        outer.sockets.retain(|place, open| {
             let needed = places.contains(place);
-            if let (false, Some(reader)) = (needed, &socket.reader) {
+            if let (false, Some(reader)) = (needed, &open.reader) {
                 reader.abort();
             }
             needed
         });
-        for (index, family) in places {
-            if let Some(open) = outer.socket(index, family)
-                && open.reader.is_none()
-            {
-                let reader = read(Rc::clone(this), Rc::clone(&open.socket), index);
+        for open in outer.sockets.values_mut() {
+            if open.reader.is_none() {
+                let reader = read(Rc::clone(this), Rc::clone(&open.port));
                 open.reader = Some(tokio::task::spawn_local(reader));
             }
         }
     }
 }
 
-fn report(engine: &Engine, outer: &Outer, id: Option<u64>) {
+fn report(engine: &Engine, outer: &mut Outer, id: Option<u64>) {
     outer.tell(ToAddresses::Report {
         id,
         instances: engine.report(),
@@ -295,19 +323,23 @@ fn report(engine: &Engine, outer: &Outer, id: Option<u64>) {
     });
 }
 
-fn open(index: u32, family: Family) -> Result<AsyncFd<VrrpSocket>, Box<dyn std::error::Error>> {
+fn open(interface: &str, index: u32, family: Family) -> Result<Port, Box<dyn std::error::Error>> {
     let socket = VrrpSocket::open(index, family)?;
     socket.join(group(family))?;
-    Ok(ready::readable(socket)?)
+    Ok(Port {
+        socket: ready::readable(socket)?,
+        interface: interface.to_owned(),
+        index,
+    })
 }
 
-async fn read(adverts: Rc<Adverts>, socket: Rc<AsyncFd<VrrpSocket>>, index: u32) {
-    while let Ok(mut ready) = socket.readable().await {
-        if adverts.drain(&socket, index) {
+async fn read(adverts: Rc<Adverts>, port: Rc<Port>) {
+    while let Ok(mut ready) = port.socket.readable().await {
+        if adverts.drain(&port, BURST) {
             ready.clear_ready();
         }
         drop(ready);
-        adverts.turn();
+        Adverts::turn(&adverts);
         tokio::task::yield_now().await;
     }
 }

@@ -37,12 +37,11 @@ pub struct Conflict {
     pub other: Option<String>,
 }
 
-/// What is due for one instance that is Master.
+/// When something is due for one instance that is Master.
 #[derive(Debug)]
 struct Plan {
     refresh_at: Option<Mono>,
     probe_at: Option<Mono>,
-    instance: VrrpInstance,
 }
 
 /// Sends announcements.
@@ -69,36 +68,37 @@ impl Announcer {
         instance: &VrrpInstance,
         links: &BTreeMap<String, Link>,
     ) {
-        self.send(instance, links, instance.garp_master_repeat);
-        let refresh = instance.garp_master_refresh;
+        announce(instance, links, instance.garp_master_repeat);
         let plan = Plan {
-            refresh_at: (!refresh.is_zero()).then(|| now + refresh),
+            refresh_at: refresh(now, instance),
             probe_at: Some(now + PROBE_AFTER),
-            instance: instance.clone(),
         };
         self.plans.insert(key.clone(), plan);
     }
 
-    /// The instance is no longer Master.
-    pub fn forget(&mut self, key: &Key) {
-        if let Some(plan) = self.plans.remove(key) {
-            for address in plan.instance.virtual_addresses {
-                self.report(address.address, None);
-            }
-        }
+    /// These instances exist from now on.
+    pub fn configure(&mut self, now: Mono, instances: &BTreeMap<Key, VrrpInstance>) {
+        self.plans.retain(|key, plan| {
+            let Some(instance) = instances.get(key) else {
+                return false;
+            };
+            // Sooner than planned if the interval is shorter now.
+            plan.refresh_at = refresh(now, instance)
+                .map(|next| plan.refresh_at.map_or(next, |planned| planned.min(next)));
+            true
+        });
     }
 
-    /// An address is still claimed by somebody else: ask again later.
-    pub fn probe_again(&mut self, now: Mono, address: IpAddr) {
-        for plan in self.plans.values_mut() {
-            if plan
-                .instance
-                .virtual_addresses
-                .iter()
-                .any(|a| a.address == address)
-            {
-                plan.probe_at = Some(now + PROBE_AGAIN);
-            }
+    /// The instance is no longer Master.
+    pub fn forget(&mut self, key: &Key) {
+        self.plans.remove(key);
+    }
+
+    /// An address of this instance is still claimed by somebody else: ask
+    /// again later.
+    pub fn probe_again(&mut self, now: Mono, key: &Key) {
+        if let Some(plan) = self.plans.get_mut(key) {
+            plan.probe_at = Some(now + PROBE_AGAIN);
         }
     }
 
@@ -112,69 +112,72 @@ impl Announcer {
     }
 
     /// Does what is due.
-    pub fn fire(&mut self, now: Mono, links: &BTreeMap<String, Link>) {
-        let mut refresh = Vec::new();
-        let mut probe = Vec::new();
-        for plan in self.plans.values_mut() {
+    pub fn fire(
+        &mut self,
+        now: Mono,
+        instances: &BTreeMap<Key, VrrpInstance>,
+        links: &BTreeMap<String, Link>,
+    ) {
+        for (key, plan) in &mut self.plans {
+            let Some(instance) = instances.get(key) else {
+                continue;
+            };
             if plan.refresh_at.is_some_and(|at| at <= now) {
-                plan.refresh_at = Some(now + plan.instance.garp_master_refresh);
-                refresh.push(plan.instance.clone());
+                plan.refresh_at = refresh(now, instance);
+                announce(instance, links, instance.garp_master_refresh_repeat);
             }
             if plan.probe_at.is_some_and(|at| at <= now) {
                 plan.probe_at = None;
-                probe.push(plan.instance.clone());
-            }
-        }
-        for instance in refresh {
-            self.send(&instance, links, instance.garp_master_refresh_repeat);
-        }
-        for instance in probe {
-            self.probe(&instance, links);
-        }
-    }
-
-    fn send(&mut self, instance: &VrrpInstance, links: &BTreeMap<String, Link>, repeat: u32) {
-        for address in &instance.virtual_addresses {
-            let device = address.dev.as_ref().unwrap_or(&instance.interface);
-            let Some((link, mac)) = links.get(device).and_then(|link| Some((link, link.mac?)))
-            else {
-                continue;
-            };
-            // Unknown means that we do not forward.
-            let router =
-                address.address.is_ipv6() && sysctl::is_ipv6_router(device).unwrap_or(false);
-            let frame = announce::announcement(mac, address.address, router);
-            if let Err(error) = send(link.index, &frame, repeat) {
-                tracing::warn!(event = "announcement_not_sent", address = %address, %error);
+                probe(instance, links, &self.conflicts);
             }
         }
     }
+}
 
-    fn probe(&self, instance: &VrrpInstance, links: &BTreeMap<String, Link>) {
-        for address in &instance.virtual_addresses {
-            let device = address.dev.as_ref().unwrap_or(&instance.interface);
-            let Some((index, mac)) = links.get(device).and_then(|l| Some((l.index, l.mac?))) else {
-                continue;
-            };
-            let (ip, conflicts) = (address.address, self.conflicts.clone());
-            tokio::spawn(async move {
-                match packet::duplicate_address(index, mac, ip, PROBE_WAIT).await {
-                    Ok(other) => {
-                        let other = other.map(|mac| mac_text(&mac));
-                        // The receiver ends only with the process.
-                        let _ = conflicts.send(Conflict { address: ip, other });
-                    }
-                    Err(error) => {
-                        tracing::debug!(event = "probe_failed", address = %ip, %error);
-                    }
+/// When the addresses have to be announced next without a cause.
+fn refresh(now: Mono, instance: &VrrpInstance) -> Option<Mono> {
+    let interval = instance.garp_master_refresh;
+    (!interval.is_zero()).then(|| now + interval)
+}
+
+fn announce(instance: &VrrpInstance, links: &BTreeMap<String, Link>, repeat: u32) {
+    for address in &instance.virtual_addresses {
+        let device = address.dev.as_ref().unwrap_or(&instance.interface);
+        let Some((link, mac)) = links.get(device).and_then(|link| Some((link, link.mac?))) else {
+            continue;
+        };
+        // Unknown means that we do not forward.
+        let router = address.address.is_ipv6() && sysctl::is_ipv6_router(device).unwrap_or(false);
+        let frame = announce::announcement(mac, address.address, router);
+        if let Err(error) = send(link.index, &frame, repeat) {
+            tracing::warn!(event = "announcement_not_sent", address = %address, %error);
+        }
+    }
+}
+
+fn probe(
+    instance: &VrrpInstance,
+    links: &BTreeMap<String, Link>,
+    conflicts: &UnboundedSender<Conflict>,
+) {
+    for address in &instance.virtual_addresses {
+        let device = address.dev.as_ref().unwrap_or(&instance.interface);
+        let Some((index, mac)) = links.get(device).and_then(|l| Some((l.index, l.mac?))) else {
+            continue;
+        };
+        let (ip, conflicts) = (address.address, conflicts.clone());
+        tokio::spawn(async move {
+            match packet::duplicate_address(index, mac, ip, PROBE_WAIT).await {
+                Ok(other) => {
+                    let other = other.map(|mac| mac_text(&mac));
+                    // The receiver ends only with the process.
+                    let _ = conflicts.send(Conflict { address: ip, other });
                 }
-            });
-        }
-    }
-
-    fn report(&self, address: IpAddr, other: Option<String>) {
-        // The receiver ends only with the process.
-        let _ = self.conflicts.send(Conflict { address, other });
+                Err(error) => {
+                    tracing::debug!(event = "probe_failed", address = %ip, %error);
+                }
+            }
+        });
     }
 }
 

@@ -19,6 +19,12 @@ use crate::status::{AddressReport, InstanceReport};
 
 /// What the engine makes happen.
 pub trait Outside {
+    /// Make ready to send and to receive on this interface, unless it is.
+    ///
+    /// # Errors
+    ///
+    /// Why that cannot be, in words.
+    fn open(&mut self, interface: &str, index: u32, family: Family) -> Result<(), String>;
     /// Send this message for the instance on interface `index`.
     fn send(&mut self, index: u32, source: IpAddr, message: &[u8]);
     /// The instance holds its addresses, or does not.
@@ -28,6 +34,12 @@ pub trait Outside {
     /// Its state changed: somebody may want a report.
     fn changed(&mut self);
 }
+
+/// After a socket could not be opened, this soon again.
+const REOPEN: Duration = Duration::from_secs(1);
+/// Complaints logged per instance and state; those beyond are only counted, for
+/// whoever can forge a packet could fill the log.
+const COMPLAINTS: usize = 16;
 
 struct Slot {
     key: Key,
@@ -41,9 +53,9 @@ struct Slot {
     since: Mono,
     reason: String,
     counters: BTreeMap<&'static str, u64>,
-    /// The last complaint that was logged: each kind of bad packet of a sender
-    /// is logged once until something changes.
-    complaint: Option<(&'static str, IpAddr)>,
+    /// The complaints that were logged since the last transition: each kind of
+    /// bad packet of a sender is logged once, and [`COMPLAINTS`] of them at most.
+    complaints: BTreeSet<(&'static str, IpAddr)>,
     resume: Option<Resume>,
     /// The deadline under which the slot stands in the table of deadlines.
     deadline: Option<Mono>,
@@ -65,6 +77,12 @@ pub struct Engine {
     by_place: BTreeMap<(u32, Family, u8), Key>,
     deadlines: BTreeSet<(Mono, Key)>,
     interfaces: BTreeMap<String, Interface>,
+    /// When to try again to start the instances whose socket failed.
+    reopen_at: Option<Mono>,
+    /// Before the first configuration there is nothing to report.
+    configured: bool,
+    /// Nothing starts any more.
+    stopped: bool,
     effects: Vec<Effect>,
     message: Vec<u8>,
     /// Longest lateness of a timer.
@@ -76,7 +94,14 @@ pub struct Engine {
 impl Engine {
     /// The next moment at which [`Self::fire`] has something to do.
     pub fn deadline(&self) -> Option<Mono> {
-        self.deadlines.first().map(|(deadline, _)| *deadline)
+        let first = self.deadlines.first().map(|(deadline, _)| *deadline);
+        [first, self.reopen_at].into_iter().flatten().min()
+    }
+
+    /// Whether [`Self::report`] says anything: not before the first
+    /// configuration.
+    pub const fn configured(&self) -> bool {
+        self.configured
     }
 
     /// Longest lateness of a timer since the start.
@@ -100,6 +125,10 @@ impl Engine {
         resume: Vec<Resume>,
         outside: &mut dyn Outside,
     ) {
+        if self.stopped {
+            return;
+        }
+        self.configured = true;
         let wanted: BTreeSet<Key> = instances.iter().map(Key::of).collect();
         let gone: Vec<Key> = self
             .slots
@@ -156,7 +185,7 @@ impl Engine {
             since: now,
             reason: "not started".into(),
             counters: BTreeMap::new(),
-            complaint: None,
+            complaints: BTreeSet::new(),
             resume,
             deadline: None,
         };
@@ -193,8 +222,10 @@ impl Engine {
         outside.role(key, false);
     }
 
-    /// Gives everything up.
+    /// Gives everything up, for good: whatever comes later starts nothing.
     pub fn stop(&mut self, now: Mono, outside: &mut dyn Outside) {
+        self.stopped = true;
+        self.reopen_at = None;
         let keys: Vec<Key> = self.slots.keys().cloned().collect();
         for key in keys {
             self.step(now, &key, Input::Shutdown, outside);
@@ -209,6 +240,9 @@ impl Engine {
         state: Interface,
         outside: &mut dyn Outside,
     ) {
+        if self.stopped {
+            return;
+        }
         let keys: Vec<Key> = self
             .slots
             .keys()
@@ -229,7 +263,14 @@ impl Engine {
         if let Some((index, _)) = slot.place.take() {
             self.by_place.remove(&(index, key.family, key.vrid));
         }
-        match state.source(key.family) {
+        let source = state.source(key.family).and_then(|(index, source)| {
+            // First the ears: an instance that hears nobody becomes Master.
+            outside
+                .open(&key.interface, index, key.family)
+                .inspect_err(|_| self.reopen_at = Some(now + REOPEN))?;
+            Ok((index, source))
+        });
+        match source {
             Ok((index, source)) => {
                 slot.place = Some((index, source));
                 slot.fault = None;
@@ -246,6 +287,8 @@ impl Engine {
                     tracing::error!(event = "fault", instance = slot.model.name, reason = %fault);
                 }
                 slot.fault = Some(fault);
+                // What a predecessor was has ended, as it would have for itself.
+                slot.resume = None;
                 self.step(now, key, Input::Fault, outside);
                 outside.role(key, false);
             }
@@ -280,6 +323,9 @@ impl Engine {
     /// Steps every instance whose deadline has come. At most one round of
     /// each, so that packets get their turn.
     pub fn fire(&mut self, now: Mono, outside: &mut dyn Outside) {
+        if self.reopen_at.is_some_and(|at| at <= now) {
+            self.reopen(now, outside);
+        }
         for _ in 0..self.slots.len() {
             let Some((deadline, key)) = self.deadlines.first().cloned() else {
                 return;
@@ -290,6 +336,24 @@ impl Engine {
             self.worst_lateness = self.worst_lateness.max(now.since(deadline));
             self.step(now, &key, Input::Timer, outside);
         }
+    }
+
+    /// Tries again to start what has a usable interface but no socket.
+    fn reopen(&mut self, now: Mono, outside: &mut dyn Outside) {
+        self.reopen_at = None;
+        let silent: Vec<Key> = self
+            .slots
+            .values()
+            .filter(|slot| slot.place.is_none())
+            .map(|slot| slot.key.clone())
+            .collect();
+        for key in silent {
+            let state = self.interfaces.get(&key.interface).cloned();
+            if let Some(state) = state.filter(|state| state.source(key.family).is_ok()) {
+                self.place(now, &key, &state, outside);
+            }
+        }
+        outside.changed();
     }
 
     /// A VRRP message came in on interface `index`.
@@ -414,8 +478,7 @@ impl Slot {
 
     fn complain(&mut self, kind: &'static str, from: IpAddr, why: &str) {
         self.count(kind);
-        if self.complaint != Some((kind, from)) {
-            self.complaint = Some((kind, from));
+        if self.complaints.len() < COMPLAINTS && self.complaints.insert((kind, from)) {
             tracing::warn!(
                 event = "bad_advert", instance = self.model.name, kind, from = %from, reason = why,
             );
@@ -447,7 +510,7 @@ impl Slot {
     fn transition(&mut self, now: Mono, from: State, to: State, reason: Reason) {
         self.since = now;
         self.reason = reason.to_string();
-        self.complaint = None;
+        self.complaints.clear();
         match to {
             State::Master => self.count("became_master"),
             _ if from == State::Master => self.count("released_master"),
@@ -460,7 +523,10 @@ impl Slot {
     }
 
     fn report(&self) -> InstanceReport {
-        let core = self.core.snapshot();
+        // While it is not resumed it is what the predecessor left, so that the
+        // next successor can still resume it.
+        let left = self.resume.as_ref().map(|resume| resume.core.clone());
+        let core = left.unwrap_or_else(|| self.core.snapshot());
         let master = match (core.state, self.place) {
             (State::Master, Some((_, source))) => Some((source, self.model.priority)),
             (State::Backup, _) => core.master.map(|peer| (peer.address, peer.priority)),

@@ -15,9 +15,17 @@ use crate::model::{Family, VrrpInstance};
 
 /// What the engine did, in order, as text.
 #[derive(Default)]
-struct Log(Vec<String>);
+struct Log(Vec<String>, /* No socket can be opened */ bool);
 
 impl Outside for Log {
+    fn open(&mut self, interface: &str, index: u32, family: Family) -> Result<(), String> {
+        assert_eq!((interface, index, family), ("eth0", 7, Family::Ipv4));
+        if self.1 {
+            Err("too many open files".into())
+        } else {
+            Ok(())
+        }
+    }
     fn send(&mut self, index: u32, source: IpAddr, message: &[u8]) {
         self.0.push(format!(
             "send {index} {source} vrid {} prio {}",
@@ -278,4 +286,64 @@ fn a_late_timer_is_measured() {
     let deadline = engine.deadline().unwrap();
     engine.fire(deadline + Duration::from_millis(5), &mut log);
     assert_eq!(engine.worst_lateness(), Duration::from_millis(5));
+}
+
+#[test]
+fn without_a_socket_an_instance_is_at_fault_and_is_tried_again_each_second() {
+    let (mut engine, mut log) = (Engine::default(), Log(Vec::new(), true));
+    engine.configure(ms(0), vec![instance(51, 255)], Vec::new(), &mut log);
+    engine.interface(ms(0), "eth0".into(), usable(), &mut log);
+    let state = |engine: &Engine| {
+        let report = engine.report().remove(0);
+        (report.core.state, report.fault)
+    };
+    let fault = Some("eth0: too many open files".to_owned());
+    assert_eq!(state(&engine), (State::Initialize, fault.clone()));
+    assert!(engine.places().is_empty());
+    for second in [1, 2] {
+        assert_eq!(engine.deadline(), Some(ms(second * 1_000)));
+        engine.fire(ms(second * 1_000), &mut log);
+        assert_eq!(state(&engine), (State::Initialize, fault.clone()));
+    }
+    assert_eq!(log.take(), ["release 51"], "nothing was sent");
+    log.1 = false;
+    engine.fire(ms(3_000), &mut log);
+    assert_eq!(state(&engine), (State::Master, None));
+    assert_eq!(engine.deadline(), Some(ms(4_000)), "the next advert");
+}
+
+#[test]
+fn after_a_stop_nothing_starts_an_instance_again() {
+    let (mut engine, mut log) = started(vec![instance(51, 255)]);
+    log.take();
+    engine.stop(ms(100), &mut log);
+    assert_eq!(
+        log.take(),
+        ["send 7 192.0.2.1 vrid 51 prio 0", "release 51"]
+    );
+    engine.interface(ms(200), "eth0".into(), usable(), &mut log);
+    engine.configure(ms(300), vec![instance(52, 255)], Vec::new(), &mut log);
+    engine.fire(ms(60_000), &mut log);
+    assert!(log.take().is_empty());
+    assert_eq!(engine.deadline(), None);
+}
+
+#[test]
+fn what_is_not_resumed_yet_is_reported_as_it_was_left_and_a_fault_ends_it() {
+    let (mut engine, mut log) = started(vec![instance(51, 255)]);
+    let core = engine.report().remove(0).core;
+    engine.stop(ms(100), &mut log);
+    let left = Resume {
+        key: Key::of(&instance(51, 255)),
+        core: core.clone(),
+        alive_until: ms(100),
+    };
+    let mut successor = Engine::default();
+    assert!(!successor.configured(), "nothing to report");
+    successor.configure(ms(200), vec![instance(51, 255)], vec![left], &mut log);
+    assert!(successor.configured());
+    assert_eq!(successor.report().remove(0).core, core);
+    let down = Interface::Unusable("the interface is down".into());
+    successor.interface(ms(300), "eth0".into(), down, &mut log);
+    assert_eq!(successor.report().remove(0).core.state, State::Initialize);
 }

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use mono::Mono;
 
 use crate::model::{Family, VrrpInstance};
-use crate::status::{InstanceReport, VrrpSnapshot};
+use crate::status::{AddressReport, InstanceReport, VrrpSnapshot};
 
 /// What makes a virtual router one and the same across reloads: not its name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -110,6 +110,8 @@ pub enum ToAdverts {
         instances: Vec<VrrpInstance>,
         /// What predecessors left.
         resume: Vec<Resume>,
+        /// The addresses that a predecessor held.
+        held: Vec<AddressReport>,
     },
     /// Report the state.
     Report(Option<u64>),
@@ -128,6 +130,8 @@ pub enum ToAddresses {
         id: u64,
         /// All of them.
         instances: Vec<VrrpInstance>,
+        /// The addresses that a predecessor held.
+        held: Vec<AddressReport>,
     },
     /// This instance holds its addresses, or does not.
     Role(Key, bool),

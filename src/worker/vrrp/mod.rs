@@ -18,6 +18,7 @@ mod engine;
 #[cfg(test)]
 mod engine_tests;
 mod messages;
+mod watch;
 
 use std::path::Path;
 
@@ -28,7 +29,7 @@ use self::messages::{Key, Resume, ToAdverts, ToMain};
 use super::Kind;
 use super::protocol::{self, Snapshot};
 use super::session::{self, Event, Heartbeat, Session};
-use crate::status::VrrpSnapshot;
+use crate::status::{AddressReport, VrrpSnapshot};
 
 /// The worker cannot start.
 #[derive(Debug, Error)]
@@ -81,11 +82,15 @@ async fn serve(
     loop {
         tokio::select! {
             event = session.next() => match event {
-                Event::Configure { id, config, resume } => tell(ToAdverts::Configure {
-                    id,
-                    instances: config.vrrp_instances,
-                    resume: resume.map(|resume| resumes(*resume)).unwrap_or_default(),
-                }),
+                Event::Configure { id, config, resume } => {
+                    let (resume, held) = resume.map(|left| left_over(*left)).unwrap_or_default();
+                    tell(ToAdverts::Configure {
+                        id,
+                        instances: config.vrrp_instances,
+                        resume,
+                        held,
+                    });
+                }
                 Event::Report(id) => tell(ToAdverts::Report(Some(id))),
                 Event::Stop => tell(ToAdverts::Stop),
                 Event::HandOver => {
@@ -118,9 +123,13 @@ async fn serve(
     }
 }
 
-fn resumes(resume: protocol::Resume) -> Vec<Resume> {
-    let Snapshot::Vrrp(VrrpSnapshot { instances, .. }) = resume.snapshot else {
-        return Vec::new();
+/// The states and the addresses that a predecessor left.
+fn left_over(resume: protocol::Resume) -> (Vec<Resume>, Vec<AddressReport>) {
+    let Snapshot::Vrrp(VrrpSnapshot {
+        instances, held, ..
+    }) = resume.snapshot
+    else {
+        return Default::default();
     };
     let resume = |report: crate::status::InstanceReport| Resume {
         key: Key {
@@ -131,7 +140,7 @@ fn resumes(resume: protocol::Resume) -> Vec<Resume> {
         core: report.core,
         alive_until: resume.alive_until,
     };
-    instances.into_iter().map(resume).collect()
+    (instances.into_iter().map(resume).collect(), held)
 }
 
 fn family(number: u8) -> crate::model::Family {
