@@ -293,6 +293,15 @@ impl Supervised {
         kill(self.pid(), signal).attempt(|| format!("send {signal} to {}", self.name))
     }
 
+    /// Kills the main process, and this time nobody starts it again.
+    ///
+    /// # Errors
+    /// When there is no such process.
+    pub fn forsake(&self) -> Result<()> {
+        self.stop.store(true, Ordering::SeqCst);
+        self.kill(Signal::SIGKILL)
+    }
+
     /// Ends the service with SIGTERM, as `systemctl stop` does; it stays ended.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ mod operator;
 mod scale;
 mod selftest;
 mod site;
+mod trouble;
 
 use std::time::Duration;
 
@@ -64,7 +65,7 @@ impl Scenario {
 }
 
 /// Every scenario, subject by subject.
-const SUBJECTS: [&[Scenario]; 10] = [
+const SUBJECTS: [&[Scenario]; 11] = [
     selftest::SCENARIOS,
     site::SCENARIOS,
     checks::SCENARIOS,
@@ -74,6 +75,7 @@ const SUBJECTS: [&[Scenario]; 10] = [
     mixed::SCENARIOS,
     examples::SCENARIOS,
     operator::SCENARIOS,
+    trouble::SCENARIOS,
     scale::SCENARIOS,
 ];
 

@@ -39,7 +39,7 @@ pub async fn take_over(kind: Kind, runtime_dir: &Path) -> Option<Resume> {
                 super::signal(*pid, Signal::KILL);
                 killed = true;
             }
-        } else if waited > PATIENCE * 2 {
+        } else if waited > (if asked { PATIENCE * 2 } else { PATIENCE / 8 }) {
             // The new worker will say the same, and be started again.
             tracing::error!(event = "orphan_stays", worker = %kind, error = %held);
             break;
