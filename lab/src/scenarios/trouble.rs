@@ -121,6 +121,11 @@ fn fenced(lab: &mut Lab) -> Result<()> {
             "trap '' USR1; : > /run/lvsd/vrrp.lock; sleep 60",
         ],
     )?;
+    eventually(SOON, "the holder to wait for the lock", || {
+        let locks = host.read("/proc/locks")?;
+        crate::ensure!(locks.contains("-> FLOCK"), "nobody waits:\n{locks}");
+        Ok(())
+    })?;
     kill(old, Signal::SIGKILL).attempt(|| "kill the vrrp worker")?;
     d2.wait_for("MASTER", SOON)?;
     eventually(NOTICED, "the address gone from d1", || {
