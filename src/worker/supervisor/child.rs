@@ -201,6 +201,69 @@ pub fn backoff(failures: u32) -> Duration {
 mod tests {
     use super::*;
 
+    /// A worker whose process is nobody's; `watch` may try to kill it.
+    fn running() -> Running {
+        let (ours, _theirs) = UnixStream::pair().unwrap();
+        Running {
+            pid: u32::MAX,
+            sender: channel::split(ours).0,
+            incarnation: 1,
+            started: at(0),
+            heard: at(0),
+            working: at(0),
+            unanswered: 0,
+            stalled: 0,
+            reported: false,
+            seq: 0,
+            killed: false,
+        }
+    }
+
+    fn at(seconds: u64) -> Mono {
+        Mono::from_millis(1_000_000 + seconds * 1_000)
+    }
+
+    #[tokio::test]
+    async fn questions_count_and_not_time() {
+        let mut worker = running();
+        // The supervisor itself stood still for an hour, and asks again.
+        worker.watch(Kind::Vrrp);
+        assert!(!worker.killed);
+        worker.heard(at(3_600));
+        for _ in 0..PATIENCE {
+            worker.watch(Kind::Vrrp);
+        }
+        assert!(!worker.killed, "the last question may still be answered");
+        worker.watch(Kind::Vrrp);
+        assert!(worker.killed);
+    }
+
+    #[tokio::test]
+    async fn a_stalled_part_is_as_bad_as_silence_and_is_not_called_alive() {
+        let mut worker = running();
+        worker.reported();
+        for second in 1..=u64::from(PATIENCE) + 3 {
+            worker.heard(at(second));
+            worker.hello(at(second), at(0));
+            worker.watch(Kind::Vrrp);
+        }
+        assert!(worker.killed);
+        assert_eq!(worker.alive_until(at(14)), Some(at(0)));
+        assert!(!worker.started_well());
+    }
+
+    #[tokio::test]
+    async fn a_working_one_was_alive_until_now_once_it_has_taken_over() {
+        let mut worker = running();
+        worker.heard(at(20));
+        worker.hello(at(20), at(19));
+        assert_eq!(worker.alive_until(at(21)), None);
+        worker.reported();
+        assert_eq!(worker.alive_until(at(21)), Some(at(21)));
+        assert_eq!(worker.alive_until(at(30)), Some(at(19)));
+        assert!(worker.started_well());
+    }
+
     #[test]
     fn the_first_restart_is_immediate_and_the_wait_is_bounded() {
         assert_eq!(backoff(0), Duration::ZERO);
