@@ -2,7 +2,6 @@
 //!
 //! The only place where time is read. The cores get it as a [`Mono`].
 
-use std::future::pending;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::{Duration, SystemTime};
@@ -11,10 +10,6 @@ use mono::Mono;
 use rustix::time::{
     ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime,
 };
-use tokio::io::unix::AsyncFd;
-
-use super::ready;
-
 /// The present, by `CLOCK_MONOTONIC`: one clock for all processes of a host
 /// until it reboots. It stands still while the host is suspended.
 #[must_use]
@@ -45,7 +40,8 @@ pub fn wall_at(then: Mono) -> SystemTime {
 
 /// A timer of the kernel's (`timerfd`) with an absolute deadline on the clock
 /// of [`monotonic_now`], in nanoseconds. Its descriptor is readable from the
-/// deadline on, for any kind of `poll`; [`AsyncTimer`] is for tokio.
+/// deadline on, for any kind of `poll`; unlike tokio's timers it does not round
+/// up to a millisecond.
 #[derive(Debug)]
 pub struct Timer(OwnedFd);
 
@@ -104,47 +100,6 @@ impl AsRawFd for Timer {
     }
 }
 
-/// A [`Timer`] under tokio. Tokio's own timers round up to the next
-/// millisecond; this one does not round.
-#[derive(Debug)]
-pub struct AsyncTimer(AsyncFd<Timer>);
-
-impl AsyncTimer {
-    /// A timer without a deadline.
-    ///
-    /// # Errors
-    ///
-    /// When the kernel gives no descriptor.
-    ///
-    /// # Panics
-    ///
-    /// Outside a tokio runtime with I/O.
-    pub fn new() -> io::Result<Self> {
-        Ok(Self(ready::readable(Timer::new()?)?))
-    }
-
-    /// Waits until `deadline`, for ever if `None`. May be dropped and called
-    /// anew with another deadline.
-    ///
-    /// # Errors
-    ///
-    /// None that a caller could have caused.
-    pub async fn wait(&mut self, deadline: Option<Mono>) -> io::Result<()> {
-        self.0.get_ref().set(deadline)?;
-        let Some(deadline) = deadline else {
-            return pending().await;
-        };
-        // Readiness may be left over from an earlier deadline: trust the clock.
-        while monotonic_now() < deadline {
-            let mut ready = self.0.readable().await?;
-            if let Ok(taken) = ready.try_io(|timer| timer.get_ref().take()) {
-                taken?;
-            }
-        }
-        Ok(())
-    }
-}
-
 fn timespec(at: Mono) -> Timespec {
     let since_epoch = Duration::from_nanos(at.as_nanos());
     Timespec {
@@ -156,8 +111,6 @@ fn timespec(at: Mono) -> Timespec {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const MS: Duration = Duration::from_millis(1);
 
     #[test]
     fn the_clock_goes_forward_and_agrees_with_the_wall() {
@@ -190,31 +143,5 @@ mod tests {
         timer.set(Some(Mono::ZERO)).unwrap();
         timer.set(None).unwrap();
         assert!(none(&timer));
-    }
-
-    #[test]
-    fn waiting_ends_at_the_deadline_and_not_before() {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        runtime.block_on(async {
-            let mut timer = AsyncTimer::new().unwrap();
-            // Given up, and its signal left behind.
-            let soon = monotonic_now() + MS;
-            tokio::select! {
-                biased;
-                () = tokio::task::yield_now() => {}
-                _ = timer.wait(Some(soon)) => {}
-            }
-            for _ in 0..5 {
-                let deadline = monotonic_now() + 3 * MS;
-                timer.wait(Some(deadline)).await.unwrap();
-                assert!(monotonic_now() >= deadline);
-            }
-            let never = timer.wait(None);
-            let given_up = tokio::time::timeout(5 * MS, never).await;
-            assert!(given_up.is_err());
-        });
     }
 }

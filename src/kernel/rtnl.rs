@@ -3,7 +3,7 @@
 //! Addresses we add carry our mark ([`OURS`] in `IFA_PROTO`, Linux 5.18), so
 //! that a later generation of the daemon, and the fence, know them from the
 //! administrator's. An older kernel drops the mark in silence:
-//! [`keeps_marks`] tells from what is read back.
+//! what is read back tells.
 
 use std::fmt;
 use std::os::fd::AsFd;
@@ -24,7 +24,7 @@ mod link;
 
 pub use address::{
     Address, AddressKey, DADFAILED, DEPRECATED, NewAddress, OURS, SECONDARY, TENTATIVE,
-    keeps_marks, source_address,
+    source_address,
 };
 pub use link::Link;
 

@@ -2,9 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use lvsd::kernel::rtnl::{
-    AddressKey, AddressOp, Change, NewAddress, OURS, Rtnl, TENTATIVE, keeps_marks,
-};
+use lvsd::kernel::rtnl::{AddressKey, AddressOp, Change, NewAddress, OURS, Rtnl, TENTATIVE};
 
 use crate::namespace::{self, ip, veth};
 
@@ -68,7 +66,8 @@ fn addresses_are_added_marked_and_deleted() {
         assert_eq!(find(vip.key).proto, Some(OURS));
         assert!(!find(vip6.key).has(TENTATIVE) && find(vip6.key).is_ours());
         assert!(!find(key(index, "192.0.2.1", 24)).is_ours());
-        assert_eq!(keeps_marks(&seen, &vip.key), Some(true));
+        let found = seen.iter().find(|address| address.key == vip.key);
+        assert!(found.is_some_and(lvsd::kernel::rtnl::Address::is_ours));
         for key in [vip.key, vip6.key] {
             assert_eq!(rtnl.delete_address(&key).unwrap(), Change::Done);
             assert_eq!(rtnl.delete_address(&key).unwrap(), Change::AlreadySo);

@@ -202,16 +202,6 @@ impl FromPayload for Address {
     }
 }
 
-/// Whether the kernel keeps marks, told by an address that was added with
-/// one and is read back in `observed`; `None` if it is not there.
-#[must_use]
-pub fn keeps_marks(observed: &[Address], added: &AddressKey) -> Option<bool> {
-    observed
-        .iter()
-        .find(|address| address.key == *added)
-        .map(Address::is_ours)
-}
-
 /// The address of interface `index` that VRRP packets are sent from: for IPv4
 /// the first, for IPv6 the first that is link-local (RFC 9568 sections 5.1.1.1
 /// and 5.1.2.1). Unusable, marked and `excluded` addresses are passed over:
@@ -307,17 +297,6 @@ mod tests {
         message.header.family = AddressFamily::Mctp;
         assert_eq!(Address::parse(&encoded(&message)).unwrap(), None);
         assert!(Address::parse(&[2; 7]).is_err());
-    }
-
-    #[test]
-    fn marks_are_seen_to_be_kept_or_dropped() {
-        let vip = key("192.0.2.1", 32);
-        assert_eq!(keeps_marks(&[], &vip), None);
-        assert_eq!(
-            keeps_marks(&[observed(vip, Some(OURS), 0)], &vip),
-            Some(true)
-        );
-        assert_eq!(keeps_marks(&[observed(vip, None, 0)], &vip), Some(false));
     }
 
     #[test]

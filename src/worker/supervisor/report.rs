@@ -1,6 +1,6 @@
 //! The status document out of what the supervisor and its workers know.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
 use mono::Mono;
 
@@ -80,12 +80,10 @@ fn age(now: Mono, then: Mono) -> f64 {
     now.since(then).as_secs_f64()
 }
 
-/// A monotonic time as Unix time, by its age.
-fn unix(now: Mono, then: Mono) -> f64 {
-    let wall = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or(Duration::ZERO);
-    wall.saturating_sub(now.since(then)).as_secs_f64()
+/// A monotonic time as Unix time in seconds.
+fn unix(then: Mono) -> f64 {
+    let since = clock::wall_at(then).duration_since(UNIX_EPOCH);
+    since.unwrap_or_default().as_secs_f64()
 }
 
 fn worker(kind: Kind, seat: &Seat, now: Mono) -> WorkerStatus {
@@ -120,7 +118,7 @@ fn instance(report: &InstanceReport, now: Mono) -> InstanceStatus {
         }
         .to_owned(),
         priority: report.priority,
-        since: unix(now, report.since),
+        since: unix(report.since),
         for_s: age(now, report.since),
         reason: report.reason.clone(),
         fault: report.fault.clone(),

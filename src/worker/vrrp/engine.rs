@@ -87,8 +87,6 @@ pub struct Engine {
     message: Vec<u8>,
     /// Longest lateness of a timer.
     worst_lateness: Duration,
-    /// Packets for virtual routers that are not ours.
-    unknown: u64,
 }
 
 impl Engine {
@@ -375,7 +373,7 @@ impl Engine {
             .get(1)
             .and_then(|vrid| self.by_place.get(&(index, family, *vrid)));
         let Some(key) = key.cloned() else {
-            self.unknown = self.unknown.saturating_add(1);
+            // Somebody else's virtual router.
             return;
         };
         let Some(slot) = self.slots.get_mut(&key) else {
