@@ -245,7 +245,8 @@ impl Session {
     }
 }
 
-async fn sleep_until(deadline: Option<Instant>) {
+/// Waits until `deadline`, for ever if there is none.
+pub(super) async fn sleep_until(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline).await,
         None => std::future::pending().await,

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use self::table::{FromTable, TableThread, ToTable};
 use super::Kind;
 use super::protocol::Snapshot;
-use super::session::{self, Event, Heartbeat, Session};
+use super::session::{self, Event, Heartbeat, Session, sleep_until};
 use crate::director::{self, CheckId, Director, HealthMap};
 use crate::kernel::clock;
 use crate::model::{Config, OnStop};
@@ -261,12 +261,5 @@ impl Checker {
             pools: Vec::new(),
             table,
         }
-    }
-}
-
-async fn sleep_until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline).await,
-        None => std::future::pending().await,
     }
 }
