@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use lvsd::config::{self, Loaded, reference};
 use lvsd::model::{
-    AddressScope, CheckConfig, ChecksumV3, Config, Family, Forward, Global, OnStop, Probe,
-    Protocol, RealServer, ServiceId, Start, Version, VirtualAddress, VirtualServer, VrrpInstance,
+    CheckConfig, Config, Family, Forward, Global, OnStop, Probe, Protocol, RealServer, ServiceId,
+    Start, VirtualAddress, VirtualServer, VrrpCommon, VrrpInstance,
 };
 use proptest::prelude::*;
 use vrrp::wire::{Advert, Path};
@@ -39,32 +39,16 @@ fn site() -> Config {
         global: Global {
             router_id: Some("lb01".to_owned()),
             ipvs_on_stop: OnStop::Remove,
+            ..Global::default()
         },
         vrrp_instances: vec![VrrpInstance {
-            name: "web".to_owned(),
-            interface: "eth0".to_owned(),
-            virtual_router_id: 51,
-            version: Version::V3,
-            family: Family::Ipv4,
-            priority: 100,
-            advert_interval: Duration::from_secs(1),
-            preempt: true,
-            preempt_delay: Duration::ZERO,
-            down_timer_adverts: 3,
-            auth_pass: None,
-            virtual_addresses: vec![VirtualAddress {
-                address: "172.17.1.160".parse().expect("an address"),
-                prefix_len: 32,
-                dev: None,
-                label: None,
-                scope: AddressScope::Global,
-            }],
-            garp_master_delay: Duration::from_secs(5),
-            garp_master_repeat: 5,
-            garp_master_refresh: Duration::ZERO,
-            garp_master_refresh_repeat: 1,
-            v3_checksum: ChecksumV3::PseudoHeader,
+            virtual_addresses: vec![VirtualAddress::plain(
+                "172.17.1.160".parse().expect("an address"),
+                32,
+            )],
+            ..VrrpInstance::new("web".to_owned(), "eth0".to_owned(), 51, Family::Ipv4)
         }],
+        vrrp: VrrpCommon::default(),
         virtual_servers: vec![VirtualServer {
             name: "web".to_owned(),
             service: ServiceId::Addr {

@@ -12,13 +12,15 @@ mod pool;
 mod update;
 mod vrrp;
 
-pub use self::vrrp::{AddressScope, AuthPass, AuthPassError, VirtualAddress, VrrpInstance};
+pub use self::vrrp::*;
 pub use ::vrrp::wire::{ChecksumV3, Version};
 pub use check::{CheckConfig, HttpCheck, Probe};
 pub use checks::{Method, Start, StatusRange, Statuses};
 pub use ipvs_sys::{Family, Protocol, ServiceId};
 pub use pool::{Forward, RealServer, SCHEDULERS, VirtualServer};
 pub use update::{Mismatch, Update};
+
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +32,8 @@ pub struct Config {
     /// The VRRP instances, in the order of the file. No two share a name, nor
     /// interface, family and virtual router id.
     pub vrrp_instances: Vec<VrrpInstance>,
+    /// What serves all instances.
+    pub vrrp: VrrpCommon,
     /// The virtual servers, in the order of the file. No two share a name or a service.
     pub virtual_servers: Vec<VirtualServer>,
 }
@@ -41,6 +45,30 @@ pub struct Global {
     pub router_id: Option<String>,
     /// What becomes of our IPVS entries when the director is stopped.
     pub ipvs_on_stop: OnStop,
+    /// How long after its start the director's instances do not take part.
+    pub startup_delay: Duration,
+    /// The same, until the host has been up for this long; the longer one counts.
+    pub delay_after_boot: Duration,
+    /// Whether adverts of virtual routers that are not configured are logged, besides
+    /// being counted.
+    pub log_unknown_vrids: bool,
+    /// Programs, FIFOs and mail.
+    pub notification: Notification,
+}
+
+/// What serves all VRRP instances.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VrrpCommon {
+    /// Instances that move together.
+    pub sync_groups: Vec<SyncGroup>,
+    /// What can be tracked; names are unique.
+    pub trackers: Vec<Tracker>,
+    /// Settings of interfaces, those that have any.
+    pub interfaces: Vec<InterfaceSettings>,
+    /// Interfaces that share announcement rates.
+    pub announce_groups: Vec<AnnounceGroup>,
+    /// What is kept in place whatever the state.
+    pub static_network: StaticNetwork,
 }
 
 /// What becomes of our IPVS entries when the director is stopped in good order.

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{Config, Global, VirtualServer, VrrpInstance};
+use super::{Config, Global, VirtualServer, VrrpCommon, VrrpInstance};
 
 /// What turns one configuration into another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +17,7 @@ pub struct Update {
     global: Global,
     /// All of them: there are few, and they are small.
     vrrp_instances: Vec<VrrpInstance>,
+    vrrp: VrrpCommon,
     /// In the order of the new configuration.
     virtual_servers: Vec<Item>,
 }
@@ -54,6 +55,7 @@ impl Update {
         Self {
             global: new.global.clone(),
             vrrp_instances: new.vrrp_instances.clone(),
+            vrrp: new.vrrp.clone(),
             virtual_servers: new.virtual_servers.iter().map(item).collect(),
         }
     }
@@ -71,6 +73,7 @@ impl Update {
         Ok(Config {
             global: self.global,
             vrrp_instances: self.vrrp_instances,
+            vrrp: self.vrrp,
             virtual_servers: self
                 .virtual_servers
                 .into_iter()
@@ -159,6 +162,7 @@ mod tests {
         let update = Update {
             global: Global::default(),
             vrrp_instances: Vec::new(),
+            vrrp: VrrpCommon::default(),
             virtual_servers: vec![Item::Same(3)],
         };
         assert_eq!(update.apply(&Config::default()), Err(Mismatch(3)));

@@ -60,14 +60,19 @@ impl Kind {
     /// The part of a configuration that a worker of this kind needs.
     #[must_use]
     pub fn part(self, config: &Config) -> Config {
-        let (vrrp_instances, virtual_servers) = match self {
-            Kind::Vrrp => (config.vrrp_instances.clone(), Vec::new()),
-            Kind::Checker => (Vec::new(), config.virtual_servers.clone()),
-        };
-        Config {
-            global: config.global.clone(),
-            vrrp_instances,
-            virtual_servers,
+        let global = config.global.clone();
+        match self {
+            Kind::Vrrp => Config {
+                global,
+                vrrp_instances: config.vrrp_instances.clone(),
+                vrrp: config.vrrp.clone(),
+                virtual_servers: Vec::new(),
+            },
+            Kind::Checker => Config {
+                global,
+                virtual_servers: config.virtual_servers.clone(),
+                ..Config::default()
+            },
         }
     }
 

@@ -6,7 +6,7 @@
 use mono::Mono;
 use serde::{Deserialize, Serialize};
 
-use crate::model::Update;
+use crate::model::{self, Measured, Update};
 use crate::status::{CheckerSnapshot, VrrpSnapshot};
 
 /// From the supervisor to a worker.
@@ -33,8 +33,30 @@ pub enum ToWorker {
         /// Request id.
         id: u64,
     },
+    /// To the vrrp worker: the last result of something tracked elsewhere.
+    Measured(Measured),
+    /// To the vrrp worker: change who holds what. Answered with
+    /// [`FromWorker::Done`] when it is done, or was refused.
+    Hold {
+        /// Request id.
+        id: u64,
+        /// What.
+        order: Order,
+    },
+    /// To the scripts worker: something happened; tell whoever wants to know.
+    Event(model::Event),
     /// Give everything up in good order, say [`FromWorker::Stopped`], exit.
     Stop,
+}
+
+/// Who holds the virtual addresses, as an operator orders it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    /// Give this instance up, or all (`None`), to whoever takes it, and stay willing.
+    Failover(Option<String>),
+    /// Give everything up and take no part until it is off again.
+    Maintenance(bool),
 }
 
 /// What a predecessor left behind.
@@ -64,7 +86,11 @@ pub enum FromWorker {
         /// The state.
         snapshot: Box<Snapshot>,
     },
-    /// Answer to [`ToWorker::Configure`].
+    /// From whoever measures: a new result of a tracker.
+    Measured(Measured),
+    /// From the vrrp worker: something happened to an instance or a group.
+    Event(model::Event),
+    /// Answer to [`ToWorker::Configure`] and [`ToWorker::Hold`].
     Done {
         /// The request's id.
         id: u64,

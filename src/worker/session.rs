@@ -25,11 +25,11 @@ use tokio::time::Instant;
 
 use super::Kind;
 use super::channel::{self, Sender};
-use super::protocol::{FromWorker, Resume, Snapshot, ToWorker};
+use super::protocol::{FromWorker, Order, Resume, Snapshot, ToWorker};
 use super::supervisor::store;
 use crate::kernel::clock;
 use crate::kernel::lock;
-use crate::model::Config;
+use crate::model::{self, Config, Measured};
 
 /// How long a worker goes on without a supervisor before it gives up what it
 /// holds. Long enough for any service manager's restart delay.
@@ -80,6 +80,17 @@ pub enum Event {
     },
     /// Send a snapshot.
     Report(u64),
+    /// The last result of something tracked elsewhere.
+    Measured(Measured),
+    /// Change who holds what.
+    Hold {
+        /// Repeat it in the answer.
+        id: u64,
+        /// What.
+        order: Order,
+    },
+    /// Something happened that others want to know.
+    Told(model::Event),
     /// Give up everything and leave.
     Stop,
     /// A new supervisor takes over: store a snapshot and exit, touching nothing.
@@ -203,6 +214,9 @@ impl Session {
                 }
             },
             ToWorker::Report { id } => Event::Report(id),
+            ToWorker::Measured(measured) => Event::Measured(measured),
+            ToWorker::Hold { id, order } => Event::Hold { id, order },
+            ToWorker::Event(event) => Event::Told(event),
             ToWorker::Stop => Event::Stop,
         })
     }

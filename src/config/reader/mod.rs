@@ -17,7 +17,7 @@ use super::findings::{Code, Findings};
 use super::raw::{Span, Spanned, Table, Value};
 use super::schema::{self, Free, TableKind};
 use super::section::{self, Section};
-use crate::model::{Config, Global, ServiceId, defaults};
+use crate::model::{Config, Global, ServiceId, VrrpCommon, defaults};
 
 /// The longest name of anything, in characters.
 const MAX_NAME_CHARS: usize = 64;
@@ -50,6 +50,7 @@ pub(super) fn read(root: &Table, findings: &mut Findings) -> Config {
     let config = Config {
         global,
         vrrp_instances: instances.done,
+        vrrp: VrrpCommon::default(),
         virtual_servers: servers.done,
     };
     // After an error they may only be echoes of it.
@@ -69,6 +70,7 @@ fn read_global(raw: &Spanned<Value>, findings: &mut Findings) -> Global {
         ipvs_on_stop: section
             .choice(&schema::IPVS_ON_STOP, findings)
             .unwrap_or(defaults::IPVS_ON_STOP),
+        ..Global::default()
     }
 }
 

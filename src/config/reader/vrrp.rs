@@ -10,7 +10,7 @@ use super::super::schema;
 use super::super::section::{self, Section};
 use super::address;
 use crate::model::{
-    AddressScope, AuthPass, ChecksumV3, Family, Version, VirtualAddress, VrrpInstance,
+    Announce, AuthPass, Authentication, ChecksumV3, Family, Version, VirtualAddress, VrrpInstance,
 };
 
 /// The count of addresses is one byte of the advert.
@@ -45,27 +45,28 @@ impl Reader {
             .first()
             .map_or(Family::Ipv4, |first| Family::of(first.address));
         let version = version(&section, family, findings);
+        let id = byte(section.value(&schema::VIRTUAL_ROUTER_ID, findings));
         let instance = VrrpInstance {
-            name: name.to_owned(),
-            interface,
-            virtual_router_id: byte(section.value(&schema::VIRTUAL_ROUTER_ID, findings)),
             version,
-            family,
             priority: byte(section.value(&schema::PRIORITY, findings)),
             advert_interval: advert_interval(&section, version, findings),
             preempt: section.flag(&schema::PREEMPT, findings),
             preempt_delay: section.value(&schema::PREEMPT_DELAY, findings),
             down_timer_adverts: byte(section.value(&schema::DOWN_TIMER_ADVERTS, findings)),
-            auth_pass: auth_pass(&section, version, findings),
+            authentication: auth_pass(&section, version, findings)
+                .map_or(Authentication::None, Authentication::Pass),
             virtual_addresses,
-            garp_master_delay: section.value(&schema::GARP_MASTER_DELAY, findings),
-            garp_master_repeat: section.value(&schema::GARP_MASTER_REPEAT, findings),
-            garp_master_refresh: section.value(&schema::GARP_MASTER_REFRESH, findings),
-            garp_master_refresh_repeat: section
-                .value(&schema::GARP_MASTER_REFRESH_REPEAT, findings),
+            announce: Announce {
+                master_delay: section.value(&schema::GARP_MASTER_DELAY, findings),
+                master_repeat: section.value(&schema::GARP_MASTER_REPEAT, findings),
+                refresh: section.value(&schema::GARP_MASTER_REFRESH, findings),
+                refresh_repeat: section.value(&schema::GARP_MASTER_REFRESH_REPEAT, findings),
+                ..Announce::default()
+            },
             v3_checksum: section
                 .choice(&schema::V3_CHECKSUM, findings)
                 .unwrap_or(ChecksumV3::PseudoHeader),
+            ..VrrpInstance::new(name.to_owned(), interface, id, family)
         };
         warn_of_preemption(&section, &instance, findings);
         if section.good(&schema::VIRTUAL_ROUTER_ID) && !instance.interface.is_empty() {
@@ -147,13 +148,7 @@ fn one_family(first: Option<IpAddr>, new: &VirtualAddress, span: Span, findings:
 fn virtual_address(raw: &Spanned<Value>, findings: &mut Findings) -> Option<VirtualAddress> {
     let Value::Table(table) = &raw.value else {
         let (address, prefix_len) = address::with_prefix(raw, findings)?;
-        return Some(VirtualAddress {
-            address,
-            prefix_len,
-            dev: None,
-            label: None,
-            scope: AddressScope::Global,
-        });
+        return Some(VirtualAddress::plain(address, prefix_len));
     };
     let section = Section::open(table, raw.span, &schema::VIRTUAL_ADDRESS, findings);
     let dev = section
@@ -171,11 +166,10 @@ fn virtual_address(raw: &Spanned<Value>, findings: &mut Findings) -> Option<Virt
         findings.error(Code::Conflict, span, message);
     }
     Some(VirtualAddress {
-        address,
-        prefix_len,
         dev,
         label,
         scope: scope.unwrap_or_default(),
+        ..VirtualAddress::plain(address, prefix_len)
     })
 }
 

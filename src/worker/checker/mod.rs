@@ -127,6 +127,8 @@ impl Checker {
                 self.configure(id, *config, left);
             }
             Event::Report(id) => self.table.send(ToTable::Report(Some(id))),
+            // Not for this worker.
+            Event::Measured(_) | Event::Hold { .. } | Event::Told(_) => {}
             Event::Stop => self.table.send(match self.on_stop {
                 OnStop::Remove => ToTable::Clear,
                 OnStop::Keep => ToTable::Leave,

@@ -435,6 +435,15 @@ impl Supervisor {
         self.plan_restart(kind, now);
     }
 
+    /// Passes on what one worker has for another. One that is not running gets what it
+    /// needs to know when it starts.
+    fn relay(&self, to: Kind, message: &ToWorker) {
+        let seat = self.seats.get(&to);
+        if let Some(running) = seat.and_then(|seat| seat.running.as_ref()) {
+            running.send(message);
+        }
+    }
+
     fn worker_message(&mut self, kind: Kind, message: FromWorker) {
         let now = clock::monotonic_now();
         let seat = self.seat(kind);
@@ -464,6 +473,11 @@ impl Supervisor {
                     self.answered(id, None);
                 }
             }
+            FromWorker::Measured(measured) => {
+                self.relay(Kind::Vrrp, &ToWorker::Measured(measured));
+            }
+            // Until there is a worker that tells others.
+            FromWorker::Event(_) => {}
             FromWorker::Done { id, outcome } => self.answered(id, Some((kind, outcome))),
             FromWorker::Stopped { left } => {
                 seat.stopped = true;

@@ -68,7 +68,7 @@ impl Announcer {
         instance: &VrrpInstance,
         links: &BTreeMap<String, Link>,
     ) {
-        announce(instance, links, instance.garp_master_repeat);
+        announce(instance, links, instance.announce.master_repeat);
         let plan = Plan {
             refresh_at: refresh(now, instance),
             probe_at: Some(now + PROBE_AFTER),
@@ -124,7 +124,7 @@ impl Announcer {
             };
             if plan.refresh_at.is_some_and(|at| at <= now) {
                 plan.refresh_at = refresh(now, instance);
-                announce(instance, links, instance.garp_master_refresh_repeat);
+                announce(instance, links, instance.announce.refresh_repeat);
             }
             if plan.probe_at.is_some_and(|at| at <= now) {
                 plan.probe_at = None;
@@ -136,7 +136,7 @@ impl Announcer {
 
 /// When the addresses have to be announced next without a cause.
 fn refresh(now: Mono, instance: &VrrpInstance) -> Option<Mono> {
-    let interval = instance.garp_master_refresh;
+    let interval = instance.announce.refresh;
     (!interval.is_zero()).then(|| now + interval)
 }
 

@@ -92,6 +92,11 @@ async fn serve(
                     });
                 }
                 Event::Report(id) => tell(ToAdverts::Report(Some(id))),
+                // Not for this worker, or not understood yet.
+                Event::Measured(_) | Event::Told(_) => {}
+                Event::Hold { id, .. } => {
+                    session.done(id, Err("not understood by this worker".into()));
+                }
                 Event::Stop => tell(ToAdverts::Stop),
                 Event::HandOver => {
                     handing_over = true;
