@@ -22,6 +22,9 @@ pub const VIP: &str = "172.17.1.160";
 /// The virtual service as a URL.
 pub const URL: &str = "http://172.17.1.160/";
 
+/// The network of the site.
+pub const LAN: &str = "lan";
+
 /// The interface that every host has.
 pub const INTERFACE: &str = "eth0";
 
@@ -48,10 +51,18 @@ impl Directors {
     /// # Errors
     /// When the kernel refuses a part.
     pub fn build(lab: &mut Lab) -> Result<Self> {
-        lab.bridge("lan")?;
+        Self::on(lab, LAN, ["d1", "d2"])
+    }
+
+    /// Builds them on a network of their own, under these names and with the usual addresses.
+    ///
+    /// # Errors
+    /// When the kernel refuses a part.
+    pub fn on(lab: &mut Lab, bridge: &str, [d1, d2]: [&str; 2]) -> Result<Self> {
+        lab.bridge(bridge)?;
         Ok(Self {
-            d1: place(lab, "d1", "172.17.1.150/20")?,
-            d2: place(lab, "d2", "172.17.1.151/20")?,
+            d1: place(lab, bridge, d1, "172.17.1.150/20")?,
+            d2: place(lab, bridge, d2, "172.17.1.151/20")?,
         })
     }
 
@@ -83,9 +94,9 @@ impl Site {
         let directors = Directors::build(lab)?;
         let site = Self {
             directors,
-            rs1: place(lab, "rs1", "172.17.1.152/20")?,
-            rs2: place(lab, "rs2", "172.17.1.153/20")?,
-            client: place(lab, "client", "172.17.1.10/20")?,
+            rs1: place(lab, LAN, "rs1", "172.17.1.152/20")?,
+            rs2: place(lab, LAN, "rs2", "172.17.1.153/20")?,
+            client: place(lab, LAN, "client", "172.17.1.10/20")?,
         };
         for server in [&site.rs1.host, &site.rs2.host] {
             direct_routing(server)?;
@@ -130,8 +141,12 @@ pub fn direct_routing(server: &Host) -> Result<()> {
     Ok(())
 }
 
-fn place(lab: &mut Lab, name: &str, address: &str) -> Result<Place> {
+/// A host with this address on a bridge.
+///
+/// # Errors
+/// When the kernel refuses a part.
+pub fn place(lab: &mut Lab, bridge: &str, name: &str, address: &str) -> Result<Place> {
     let host = lab.host(name)?;
-    let cable = lab.link(&host, INTERFACE, "lan", &[address])?;
+    let cable = lab.link(&host, INTERFACE, bridge, &[address])?;
     Ok(Place { host, cable })
 }

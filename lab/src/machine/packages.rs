@@ -7,7 +7,7 @@ use nix::unistd::geteuid;
 
 use crate::failure::{Attempt, Failure, Result};
 
-const PACKAGES: [&str; 16] = [
+const PACKAGES: [&str; 18] = [
     "user-mode-linux",
     "kmod",
     "iproute2",
@@ -17,6 +17,8 @@ const PACKAGES: [&str; 16] = [
     "tcpdump",
     "arping",
     "keepalived",
+    "frr",
+    "tshark",
     "iputils-ping",
     "nftables",
     "iptables",

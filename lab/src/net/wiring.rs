@@ -84,7 +84,19 @@ impl Host {
     /// # Errors
     /// When `ip` fails.
     pub fn holds(&self, interface: &str, address: &str) -> Result<bool> {
-        let output = self.run(["ip", "-o", "addr", "show", "dev", interface])?;
+        self.lists_address(&["ip", "-o", "addr", "show", "dev", interface], address)
+    }
+
+    /// Whether any interface of the host holds the address (without its prefix length).
+    ///
+    /// # Errors
+    /// When `ip` fails.
+    pub fn has_address(&self, address: &str) -> Result<bool> {
+        self.lists_address(&["ip", "-o", "addr", "show"], address)
+    }
+
+    fn lists_address(&self, command: &[&str], address: &str) -> Result<bool> {
+        let output = self.run_list(command)?;
         let found = output
             .stdout
             .split_whitespace()

@@ -5,7 +5,7 @@ mod crash;
 mod drift;
 mod examples;
 mod failover;
-mod mixed;
+mod interop;
 mod operator;
 mod scale;
 mod selftest;
@@ -72,7 +72,7 @@ const SUBJECTS: [&[Scenario]; 11] = [
     failover::SCENARIOS,
     crash::SCENARIOS,
     drift::SCENARIOS,
-    mixed::SCENARIOS,
+    interop::SCENARIOS,
     examples::SCENARIOS,
     operator::SCENARIOS,
     trouble::SCENARIOS,

@@ -38,6 +38,7 @@ pub struct Capture {
 
 struct Inner {
     title: String,
+    file: PathBuf,
     text: PathBuf,
     frames: Mutex<Vec<Frame>>,
     more: Condvar,
@@ -49,12 +50,14 @@ impl Capture {
     /// Starts to record; frames sent from now on are in it.
     pub(crate) fn start(host: &Host, interface: &str, directory: &Path) -> Result<Self> {
         let title = format!("{}.{interface}", host.name());
-        let file = PcapFile::create(&directory.join(format!("{title}.pcap")))?;
+        let path = directory.join(format!("{title}.pcap"));
+        let file = PcapFile::create(&path)?;
         let (socket, index) = open(host, interface)?;
         let capture = Self {
             inner: Arc::new(Inner {
                 text: directory.join(format!("{title}.capture.txt")),
                 title,
+                file: path,
                 frames: Mutex::default(),
                 more: Condvar::new(),
                 stop: AtomicBool::new(false),
@@ -71,6 +74,12 @@ impl Capture {
             .frames
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The capture file; complete once the capture is stopped.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.inner.file
     }
 
     /// All frames so far.

@@ -8,6 +8,7 @@ const ETHERTYPE_IPV4: u16 = 0x0800;
 const ETHERTYPE_ARP: u16 = 0x0806;
 const ETHERTYPE_IPV6: u16 = 0x86dd;
 const PROTOCOL_VRRP: u8 = 112;
+const PROTOCOL_AH: u8 = 51;
 const PROTOCOL_ICMPV6: u8 = 58;
 const NEIGHBOUR_ADVERTISEMENT: u8 = 136;
 
@@ -138,11 +139,16 @@ impl fmt::Display for Frame {
 
 fn ipv4(bytes: &[u8]) -> Option<Seen> {
     let header = usize::from(byte_at(bytes, 14)? & 0x0f) * 4;
-    if byte_at(bytes, 23)? != PROTOCOL_VRRP {
-        return None;
-    }
     let length = usize::from(u16_at(bytes, 16)?);
-    let message = bytes.get(14 + header..14 + length)?;
+    let payload = bytes.get(14 + header..14 + length)?;
+    let message = match byte_at(bytes, 23)? {
+        PROTOCOL_VRRP => payload,
+        // RFC 4302: what follows, and the header's length in words less two.
+        PROTOCOL_AH if *payload.first()? == PROTOCOL_VRRP => {
+            payload.get((usize::from(byte_at(payload, 1)?) + 2) * 4..)?
+        }
+        _ => return None,
+    };
     advert(ipv4_at(bytes, 26)?.into(), message)
 }
 

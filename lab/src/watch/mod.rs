@@ -2,6 +2,7 @@
 //! shares no code with the daemon; loads of requests; counts of netlink messages; waiting.
 
 mod capture;
+mod dissect;
 mod frame;
 mod load;
 mod netlink;
@@ -10,6 +11,7 @@ mod stalls;
 mod wait;
 
 pub use capture::Capture;
+pub use dissect::{Packet, dissect};
 pub use frame::{Advert, Frame, Seen};
 pub use load::{Load, LoadReport};
 pub use netlink::{NetlinkMessage, NetlinkTap};
