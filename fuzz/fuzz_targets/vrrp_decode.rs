@@ -19,12 +19,12 @@ const IPV6: Path = Path {
 };
 
 fuzz_target!(|octets: &[u8]| {
-    if let Ok((meta, message)) = ipv4_payload(octets) {
+    if let Ok((meta, payload)) = ipv4_payload(octets) {
         let path = Path {
             src: IpAddr::V4(meta.src),
             dst: IpAddr::V4(meta.dst),
         };
-        decode(message, &path);
+        decode(payload.message(), &path);
     }
     decode(octets, &IPV4);
     decode(octets, &IPV6);

@@ -140,13 +140,13 @@ impl VrrpSocket {
             Err(errno) => return Err(self.error("receive", errno).into()),
         };
         let packet = buffer.get(..length).unwrap_or_default();
-        let (Ipv4Meta { src, dst, ttl }, message) =
+        let (Ipv4Meta { src, dst, ttl }, payload) =
             ipv4_payload(packet).map_err(DecodeError::from)?;
         Ok(Some(Received {
             src: src.into(),
             dst: dst.into(),
             ttl,
-            message,
+            message: payload.message(),
         }))
     }
 

@@ -1,10 +1,11 @@
-//! The VRRP message: version 2 (RFC 3768, with the simple password of RFC 2338) and version 3
-//! (RFC 9568), over IPv4 and IPv6.
+//! The VRRP message: version 2 (RFC 3768, with the authentication of RFC 2338) and version 3
+//! (RFC 9568), over IPv4 and IPv6, and keepalived's HMAC trailer behind either.
 //!
 //! [`Advert`] is what a message says; [`Advert::encode`] and [`Advert::decode`] turn it into the
 //! octets that follow the IP header and back. Nothing here touches a socket: what the IP layer
-//! knows (addresses, TTL) comes in as [`Path`] and as an argument of [`check_ttl`], and
-//! [`ipv4_payload`] takes apart what a raw IPv4 socket delivers.
+//! knows (addresses, TTL) comes in as [`Path`] and as an argument of [`TtlRange::check`], and
+//! [`ipv4_payload`] takes apart what a raw IPv4 socket delivers. [`Guard`] signs messages and knows
+//! which signed ones to believe.
 //!
 //! ```text
 //!            0               1               2               3
@@ -28,11 +29,16 @@
 //! - Whether a v2 interval is the configured one, and whether the VRID is one of ours, is for the
 //!   receiver to say: see [`peek_vrid`].
 
+mod ah;
+mod auth;
 mod checksum;
 mod decode;
 mod encode;
 mod error;
+mod hmac;
 mod ipv4;
+mod replay;
+mod ttl;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -40,13 +46,20 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use ah::AhPacket;
+pub use auth::{AhKey, AntiReplay, AuthConfig, Guard, GuardSnapshot, HmacAuth, HmacKey, HmacMode};
 pub use checksum::{ChecksumV3, Checksums};
-pub use decode::{check_ttl, peek_vrid};
-pub use error::{DecodeError, EncodeError, Ipv4Error};
-pub use ipv4::{Ipv4Meta, ipv4_payload};
+pub use decode::peek_vrid;
+pub use error::{AuthError, DecodeError, EncodeError, Ipv4Error};
+pub use ipv4::{Ipv4Meta, Payload, ipv4_payload};
+pub use ttl::TtlRange;
 
 /// IP protocol number of VRRP (RFC 9568 section 5.1.1.4).
 pub const PROTOCOL: u8 = 112;
+/// IP protocol number of the authentication header (RFC 2402 section 2).
+pub const PROTOCOL_AH: u8 = 51;
+/// Type of service and traffic class of adverts: network control (RFC 791 section 3.1).
+pub const NETWORK_CONTROL: u8 = 0xc0;
 /// The TTL or hop limit that an advert is sent with and must arrive with (RFC 9568 section 5.1.1.3).
 pub const TTL: u8 = 255;
 /// The group that IPv4 adverts are sent to (RFC 9568 section 5.1.1.2).
@@ -91,7 +104,7 @@ impl Version {
     }
 }
 
-/// Authentication of a version 2 message; version 3 has none.
+/// The authentication fields of a version 2 message; version 3 has none.
 ///
 /// `Debug` does not show the password, and there is no serialization of it on purpose.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -102,6 +115,9 @@ pub enum Auth {
     /// Type 1 of RFC 2338 section 5.3.6: a password in clear, padded with zeros to eight octets. It
     /// keeps misconfigured routers apart and is no protection against anyone on the link.
     Pass([u8; AUTH_LEN]),
+    /// Type 2 of RFC 2338 section 5.3.6: an IP authentication header around the message, whose own
+    /// eight octets are zero and ignored on receipt.
+    Ah,
 }
 
 impl Auth {
@@ -110,6 +126,7 @@ impl Auth {
         match self {
             Self::None => 0,
             Self::Pass(_) => 1,
+            Self::Ah => 2,
         }
     }
 
@@ -128,6 +145,7 @@ impl fmt::Debug for Auth {
         f.write_str(match self {
             Self::None => "None",
             Self::Pass(_) => "Pass(..)",
+            Self::Ah => "Ah",
         })
     }
 }

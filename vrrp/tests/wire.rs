@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use vrrp::wire::{
     Advert, Auth, ChecksumV3, Checksums, DecodeError, EncodeError, Expect, GROUP_V4, GROUP_V6,
-    Ipv4Error, Path, TTL, Version, check_ttl, ipv4_payload, peek_vrid,
+    Ipv4Error, Path, Payload, TtlRange, Version, ipv4_payload, peek_vrid,
 };
 
 const MULTICAST: Path = Path {
@@ -72,14 +72,19 @@ fn v2(octets: &[u8], auth: Auth) -> Result<Advert, DecodeError> {
 }
 
 #[test]
-fn ttl_below_the_least_is_refused() {
-    assert_eq!(check_ttl(255, TTL), Ok(()));
-    let error = DecodeError::Ttl {
-        found: 254,
-        least: 255,
-    };
-    assert_eq!(check_ttl(254, TTL), Err(error));
-    assert_eq!(check_ttl(64, 64), Ok(()));
+fn a_ttl_outside_its_range_is_refused() {
+    assert_eq!(TtlRange::LINK.check(255), Ok(()));
+    let error = TtlRange::LINK.check(254).unwrap_err();
+    assert_eq!(error.to_string(), "TTL or hop limit is 254, expected 255");
+    let near = TtlRange { min: 62, max: 64 };
+    let accepted: Vec<_> = (0..=255).filter(|ttl| near.check(*ttl).is_ok()).collect();
+    assert_eq!(accepted, [62, 63, 64]);
+    let error = near.check(65).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "TTL or hop limit is 65, expected 62 to 64"
+    );
+    assert_eq!(TtlRange::ANY.check(0), Ok(()));
 }
 
 #[test]
@@ -369,7 +374,10 @@ fn the_vrid_can_be_looked_at_first() {
 fn every_class_of_error_is_listed() {
     let errors = [
         DecodeError::Ip(Ipv4Error::Version { found: 6 }),
-        DecodeError::Ttl { found: 1, least: 2 },
+        DecodeError::Ttl {
+            found: 1,
+            expected: TtlRange::LINK,
+        },
         DecodeError::Family { version: 2 },
         DecodeError::Version {
             found: 2,
@@ -414,17 +422,17 @@ fn an_ipv4_header_is_taken_off_with_options_and_padding() {
     assert_eq!(IpAddr::V4(meta.src), MULTICAST.src);
     assert_eq!(IpAddr::V4(meta.dst), MULTICAST.dst);
     assert_eq!(meta.ttl, 255);
-    assert_eq!(payload, &plain[20..]);
+    assert_eq!(payload, Payload::Vrrp(&plain[20..]));
 
     let padded = packet(|packet| packet.extend([0; 14]));
-    assert_eq!(ipv4_payload(&padded).unwrap().1, &plain[20..]);
+    assert_eq!(ipv4_payload(&padded).unwrap().1, payload);
 
     let options = packet(|packet| {
         packet[0] = 0x46;
         packet[3] += 4;
         packet.splice(20..20, [0x94, 4, 0, 0]);
     });
-    assert_eq!(ipv4_payload(&options).unwrap().1, &plain[20..]);
+    assert_eq!(ipv4_payload(&options).unwrap().1, payload);
 }
 
 #[test]
@@ -462,7 +470,11 @@ fn broken_ipv4_headers_are_refused() {
         assert_eq!(ipv4_payload(&packet), Err(error));
     }
     assert_eq!(
+        refused(|packet| packet[9] = 50),
+        Ipv4Error::Protocol { found: 50 }
+    );
+    assert_eq!(
         refused(|packet| packet[9] = 51),
-        Ipv4Error::Protocol { found: 51 }
+        Ipv4Error::AuthenticationHeader
     );
 }

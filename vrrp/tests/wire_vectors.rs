@@ -77,8 +77,9 @@ fn vectors() -> Vec<(String, Vector)> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/vectors");
     let files = std::fs::read_dir(&folder).expect("the folder of vectors");
     let mut vectors: Vec<_> = files
+        .map(|file| file.expect("a file").path())
+        .filter(|file| file.extension().is_some())
         .map(|file| {
-            let file = file.expect("a file").path();
             let text = std::fs::read_to_string(&file).expect("a readable file");
             let vector = serde_json::from_str(&text)
                 .unwrap_or_else(|error| panic!("{}: {error}", file.display()));

@@ -1,10 +1,10 @@
 //! Authentication of adverts.
 
 use std::fmt;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use vrrp::wire::Auth;
+use vrrp::wire::{AhKey, Auth, AuthConfig};
+pub use vrrp::wire::{AntiReplay, HmacAuth, HmacKey, HmacMode};
 
 /// How adverts are authenticated.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,55 +22,19 @@ pub enum Authentication {
     Hmac(HmacAuth),
 }
 
-/// The keys and rules of the HMAC trailer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HmacAuth {
-    /// The keys by id, at least one; ids are unique.
-    pub keys: Vec<HmacKey>,
-    /// The id of the key adverts are signed with.
-    pub active_key: u8,
-    /// What is demanded of received adverts.
-    pub mode: HmacMode,
-    /// How replayed adverts are told.
-    pub anti_replay: AntiReplay,
-}
-
-/// A key.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HmacKey {
-    /// 1..=255.
-    pub id: u8,
-    /// 32..=64 bytes. `Debug` does not show them.
-    pub secret: Vec<u8>,
-}
-
-impl fmt::Debug for HmacKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "HmacKey({}, ***)", self.id)
+impl Authentication {
+    /// The same, as the wire needs it.
+    #[must_use]
+    pub fn config(&self) -> AuthConfig {
+        match self {
+            Self::None => AuthConfig::None,
+            Self::Pass(pass) => AuthConfig::Pass(pass.auth()),
+            Self::Ah(pass) => AuthConfig::Ah {
+                key: AhKey(pass.0.as_bytes().to_vec()),
+            },
+            Self::Hmac(hmac) => AuthConfig::Hmac(hmac.clone()),
+        }
     }
-}
-
-/// What is demanded of received adverts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum HmacMode {
-    /// They are signed.
-    #[default]
-    Enforce,
-    /// They are signed, or not at all.
-    Permissive,
-    /// As permissive, and we do not sign ours.
-    ReceiveOnly,
-}
-
-/// How replayed adverts are told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AntiReplay {
-    /// By the wall clock, within this window.
-    Time(Duration),
-    /// By a counter that only grows.
-    Monotonic,
 }
 
 /// A version 2 password: 1..=8 bytes. Its `Debug` does not show it.

@@ -193,11 +193,12 @@ impl VrrpInstance {
         self.v3_checksum
     }
 
-    /// The authentication data of a version 2 advert.
+    /// The authentication fields of a version 2 advert.
     pub fn auth(&self) -> Auth {
         match &self.authentication {
+            Authentication::None | Authentication::Hmac(_) => Auth::None,
             Authentication::Pass(pass) => pass.auth(),
-            _ => Auth::None,
+            Authentication::Ah(_) => Auth::Ah,
         }
     }
 

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use mono::Mono;
-use vrrp::wire::{Advert, Expect, GROUP_V4, GROUP_V6, Path, check_ttl};
+use vrrp::wire::{Advert, Expect, GROUP_V4, GROUP_V6, Path, TtlRange};
 use vrrp::{Effect, Input, Instance, Reason, State};
 
 use super::messages::{Interface, Key, Resume};
@@ -379,7 +379,8 @@ impl Engine {
         let Some(slot) = self.slots.get_mut(&key) else {
             return;
         };
-        let decoded = check_ttl(ttl, 255)
+        let decoded = TtlRange::LINK
+            .check(ttl)
             .and_then(|()| Advert::decode(message, &Path { src, dst }, &slot.expect));
         match decoded {
             Ok(advert) => {

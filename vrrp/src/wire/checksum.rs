@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{GROUP_V4, PROTOCOL, Path};
 
+/// Where the checksum field lies, in both versions.
+pub(super) const CHECKSUM_AT: usize = 6;
+
 /// What the checksum of a version 3 message over IPv4 covers besides the message. (Version 2 covers
 /// the message alone, its authentication data included, and version 3 over IPv6 always the pseudo
 /// header of RFC 8200.)

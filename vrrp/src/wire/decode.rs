@@ -8,20 +8,6 @@ use super::{
     Advert, Auth, DecodeError, Expect, FIXED_LEN, MAX_CENTISECONDS, Path, TYPE_ADVERT, Version,
 };
 
-/// Checks that a message has not crossed a router: `found` is the TTL or hop limit it arrived with,
-/// `least` the least one accepted, [`TTL`](super::TTL) for multicast. (For unicast peers many hops
-/// away less can be configured; keepalived itself sends unicast over IPv6 with 64.)
-///
-/// # Errors
-///
-/// [`DecodeError::Ttl`].
-pub const fn check_ttl(found: u8, least: u8) -> Result<(), DecodeError> {
-    if found < least {
-        return Err(DecodeError::Ttl { found, least });
-    }
-    Ok(())
-}
-
 /// The VRID of a message about which nothing else is known yet, by which a receiver finds the
 /// instance that says what to [`Expect`]. `None` if the message is too short to have one.
 pub const fn peek_vrid(message: &[u8]) -> Option<u8> {
@@ -34,7 +20,7 @@ pub const fn peek_vrid(message: &[u8]) -> Option<u8> {
 impl Advert {
     /// Reads the message that follows the IP header.
     ///
-    /// The caller checks the TTL before ([`check_ttl`]), and after it what the message alone does
+    /// The caller checks the TTL before ([`TtlRange::check`](super::TtlRange::check)), and after it what the message alone does
     /// not tell: that the VRID is configured, and that a v2 interval is the configured one.
     ///
     /// # Errors

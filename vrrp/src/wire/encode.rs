@@ -3,11 +3,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::checksum::{self, ChecksumV3, Sum};
+use super::checksum::{self, CHECKSUM_AT, ChecksumV3, Sum};
 use super::{AUTH_LEN, Advert, Auth, EncodeError, MAX_CENTISECONDS, Path, TYPE_ADVERT, Version};
-
-/// Where the checksum field lies, in both versions.
-const CHECKSUM_AT: usize = 6;
 
 impl Advert {
     /// Appends the message to `out`, with its checksum, as it follows the IP header. `sum` is used
@@ -42,7 +39,7 @@ impl Advert {
         }
         if self.version == Version::V2 {
             out.extend(match self.auth {
-                Auth::None => [0; AUTH_LEN],
+                Auth::None | Auth::Ah => [0; AUTH_LEN],
                 Auth::Pass(password) => password,
             });
         }

@@ -2,16 +2,18 @@
 
 use std::time::Duration;
 
+use super::TtlRange;
+
 /// Why a received message must be discarded (RFC 3768 and RFC 9568, sections 7.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum DecodeError {
     /// It may have crossed a router, so it could come from anywhere.
-    #[error("TTL or hop limit is {found}, expected at least {least}")]
+    #[error("TTL or hop limit is {found}, expected {expected}")]
     Ttl {
         /// The value in the IP header.
         found: u8,
-        /// The least one accepted.
-        least: u8,
+        /// Those accepted.
+        expected: TtlRange,
     },
     /// The IP header itself makes no sense.
     #[error("IPv4 header: {0}")]
@@ -82,8 +84,8 @@ impl DecodeError {
             Self::Type { .. } => "type",
             Self::Length { .. } => "length",
             Self::Checksum { .. } => "checksum",
-            Self::AuthType { .. } => "auth_type",
-            Self::AuthData => "auth_data",
+            Self::AuthType { .. } => "authtype_mismatch",
+            Self::AuthData => "auth_failure",
             Self::Count => "count",
             Self::Interval => "interval",
         }
@@ -99,8 +101,8 @@ impl DecodeError {
         "type",
         "length",
         "checksum",
-        "auth_type",
-        "auth_data",
+        "authtype_mismatch",
+        "auth_failure",
         "count",
         "interval",
     ];
@@ -138,11 +140,95 @@ pub enum Ipv4Error {
         found: usize,
     },
     /// Another protocol than VRRP.
-    #[error("IP protocol {found}, expected 112 (VRRP)")]
+    #[error("IP protocol {found}, expected 112 (VRRP) or 51 (AH)")]
     Protocol {
         /// The protocol in the header.
         found: u8,
     },
+    /// An IP authentication header that is cut, has options of IP before it, is not as long as one
+    /// for HMAC-MD5-96, or has something other than VRRP behind it.
+    #[error("the authentication header is not one of HMAC-MD5-96 around VRRP")]
+    AuthenticationHeader,
+}
+
+/// Why [`Guard::open`](super::Guard::open) refuses a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum AuthError {
+    /// One of us uses the IP authentication header, the other does not.
+    #[error("it came as IP protocol {found}, expected {expected}")]
+    Carrier {
+        /// What carried it.
+        found: &'static str,
+        /// What the configuration calls for.
+        expected: &'static str,
+    },
+    /// An authentication header made with another key, or around something else.
+    #[error("the authentication header's HMAC is wrong: another key?")]
+    InvalidIcv,
+    /// An authentication header that was seen before.
+    #[error("sequence number {found} of the authentication header, after {last}")]
+    SequenceReplay {
+        /// The number in the header.
+        found: u32,
+        /// That of the message accepted last from the same address.
+        last: u32,
+    },
+    /// It is not signed.
+    #[error("the message is not signed")]
+    Missing,
+    /// What follows the message is not a trailer of the kind expected.
+    #[error("what follows the message is no HMAC trailer")]
+    Malformed,
+    /// It names a key that is not configured.
+    #[error("signed with the unknown key {id}")]
+    UnknownKey {
+        /// The id of the key.
+        id: u8,
+    },
+    /// The key of that id differs, or the message was changed.
+    #[error("the HMAC is wrong: another key of the same id?")]
+    InvalidHmac,
+    /// It was sent too long ago by our clock, or will be.
+    #[error("signed {} s {} our clock", .seconds.unsigned_abs(),
+        if *.seconds < 0 { "behind" } else { "ahead of" })]
+    Stale {
+        /// How far the sender's clock is ahead of ours; less than 0: behind.
+        seconds: i64,
+    },
+    /// It is not newer than what was accepted before from the same address.
+    #[error("signed before the last message accepted from the same address")]
+    Replay,
+}
+
+impl AuthError {
+    /// A stable name of the kind of error, for counters, in keepalived's words where it counts the
+    /// same.
+    pub const fn classify(&self) -> &'static str {
+        match self {
+            Self::Carrier { .. } => "authtype_mismatch",
+            Self::InvalidIcv => "auth_failure",
+            Self::SequenceReplay { .. } => "ah_replay",
+            Self::Missing => "auth_ext_missing",
+            Self::Malformed => "auth_ext_malformed",
+            Self::UnknownKey { .. } => "auth_ext_unknown_key",
+            Self::InvalidHmac => "auth_ext_invalid_hmac",
+            Self::Stale { .. } => "auth_ext_stale",
+            Self::Replay => "auth_ext_replay",
+        }
+    }
+
+    /// Every name that [`classify`](Self::classify) gives.
+    pub const CLASSES: [&'static str; 9] = [
+        "authtype_mismatch",
+        "auth_failure",
+        "ah_replay",
+        "auth_ext_missing",
+        "auth_ext_malformed",
+        "auth_ext_unknown_key",
+        "auth_ext_invalid_hmac",
+        "auth_ext_stale",
+        "auth_ext_replay",
+    ];
 }
 
 /// Why an [`Advert`](super::Advert) cannot be put on the wire. A validated configuration never

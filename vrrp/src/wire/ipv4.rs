@@ -2,10 +2,10 @@
 
 use std::net::Ipv4Addr;
 
-use super::{Ipv4Error, PROTOCOL};
+use super::{AhPacket, Ipv4Error, PROTOCOL, PROTOCOL_AH};
 
 /// Octets of an IPv4 header without options.
-const HEADER_LEN: usize = 20;
+pub(super) const HEADER_LEN: usize = 20;
 
 /// What the receiver of an advert needs from its IPv4 header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -14,19 +14,38 @@ pub struct Ipv4Meta {
     pub src: Ipv4Addr,
     /// Destination address.
     pub dst: Ipv4Addr,
-    /// Time to live, for [`check_ttl`](super::check_ttl).
+    /// Time to live, for [`TtlRange::check`](super::TtlRange::check).
     pub ttl: u8,
 }
 
+/// What follows the IP header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Payload<'a> {
+    /// IP protocol 112: a VRRP message.
+    Vrrp(&'a [u8]),
+    /// IP protocol 51: an authentication header with a VRRP message behind it.
+    Ah(AhPacket<'a>),
+}
+
+impl<'a> Payload<'a> {
+    /// The VRRP message.
+    pub const fn message(&self) -> &'a [u8] {
+        match self {
+            Self::Vrrp(message) => message,
+            Self::Ah(packet) => packet.message(),
+        }
+    }
+}
+
 /// Splits a packet as a raw IPv4 socket delivers it (RFC 791 section 3.1, Linux raw(7)) into what
-/// matters of the header and the VRRP message. Options are skipped; octets after the total length
+/// matters of the header and what it carries. Options are skipped; octets after the total length
 /// (padding of short Ethernet frames) are cut off. The header checksum is the kernel's business.
 ///
 /// # Errors
 ///
 /// [`Ipv4Error`] if the header is cut, not IPv4, contradicts the packet's length, or announces
-/// another protocol than VRRP.
-pub fn ipv4_payload(packet: &[u8]) -> Result<(Ipv4Meta, &[u8]), Ipv4Error> {
+/// another protocol than VRRP or an authentication header around VRRP.
+pub fn ipv4_payload(packet: &[u8]) -> Result<(Ipv4Meta, Payload<'_>), Ipv4Error> {
     let short = |expected| Ipv4Error::Short {
         found: packet.len(),
         expected,
@@ -66,15 +85,17 @@ pub fn ipv4_payload(packet: &[u8]) -> Result<(Ipv4Meta, &[u8]), Ipv4Error> {
         return Err(short(header_len));
     }
     let total = usize::from(u16::from_be_bytes([length0, length1]));
-    let payload = packet
-        .get(header_len..total)
-        .ok_or(Ipv4Error::TotalLength {
-            claimed: total,
-            found: packet.len(),
-        })?;
-    if protocol != PROTOCOL {
-        return Err(Ipv4Error::Protocol { found: protocol });
-    }
+    let claimed = Ipv4Error::TotalLength {
+        claimed: total,
+        found: packet.len(),
+    };
+    let packet = packet.get(..total).ok_or(claimed)?;
+    let message = packet.get(header_len..).ok_or(claimed)?;
+    let payload = match protocol {
+        PROTOCOL => Payload::Vrrp(message),
+        PROTOCOL_AH => Payload::Ah(AhPacket::split(packet)?),
+        _ => return Err(Ipv4Error::Protocol { found: protocol }),
+    };
     let meta = Ipv4Meta {
         src: Ipv4Addr::new(s0, s1, s2, s3),
         dst: Ipv4Addr::new(d0, d1, d2, d3),
