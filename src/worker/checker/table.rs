@@ -105,10 +105,8 @@ struct Keeper {
     answers: UnboundedSender<FromTable>,
     ipvs: Option<Ipvs>,
     desired: Table,
-    /// What the kernel is believed to hold, ours and others'.
+    /// What the kernel is believed to hold, ours and others': also the base for drift.
     observed: Table,
-    /// What our last work left: the base for drift; none before it.
-    expected: Option<Table>,
     /// Services that we programmed: ours even when they are not desired.
     managed: BTreeSet<ServiceId>,
     /// Nothing is programmed before the first configuration.
@@ -126,7 +124,6 @@ impl Keeper {
             ipvs: None,
             desired: Table::new(),
             observed: Table::new(),
-            expected: None,
             managed: BTreeSet::new(),
             configured: false,
             trusted: false,
@@ -247,7 +244,7 @@ impl Keeper {
             return 0;
         }
         let before = self.report.error.take();
-        self.trusted = false;
+        let trusted = std::mem::take(&mut self.trusted);
         let observed = match self.dump() {
             Ok(observed) => observed,
             Err(error) => {
@@ -256,8 +253,10 @@ impl Keeper {
             }
         };
         self.trusted = true;
-        self.observed = comparable(&observed);
-        self.note_drift();
+        let known = std::mem::replace(&mut self.observed, comparable(&observed));
+        if trusted {
+            self.note_drift(known);
+        }
         self.note_foreign();
         let ops = ipvs::diff(&self.desired, &self.observed, &self.managed);
         let sent = self.program(&ops, before.as_deref());
@@ -299,11 +298,10 @@ impl Keeper {
         self.resync_at = clock::monotonic_now() + wait;
     }
 
-    fn note_drift(&mut self) {
-        let Some(expected) = self.expected.take() else {
-            return;
-        };
-        let drifts = ipvs::drift(&expected, &self.observed, &self.managed);
+    /// Notes what somebody else changed since `known` was all there was.
+    fn note_drift(&mut self, mut known: Table) {
+        known.retain(|id, _| self.desired.contains_key(id));
+        let drifts = ipvs::drift(&known, &self.observed, &self.managed);
         for drift in drifts.iter().take(LOGGED_DRIFTS) {
             tracing::warn!(event = "drift", %drift);
         }
@@ -346,14 +344,6 @@ impl Keeper {
                 }
             }
         }
-        let ours = |id: &ServiceId| self.desired.contains_key(id);
-        self.expected = Some(
-            self.observed
-                .iter()
-                .filter(|(id, _)| ours(id))
-                .map(|(id, e)| (*id, e.clone()))
-                .collect(),
-        );
         done
     }
 
