@@ -117,7 +117,7 @@ fn what_is_not_a_readable_file_says_so() {
 
     let large = fs::File::create(at("large.toml")).expect("a file");
     large.set_len(MAX_FILE_BYTES + 1).expect("a hole");
-    assert_eq!(failure(&at("large.toml")), "the file is larger than 64 MiB");
+    assert_eq!(failure(&at("large.toml")), "the file is larger than 64MiB");
 
     fs::write(at("keepalived.conf"), "vrrp_instance web {\n}\n").expect("a file");
     assert_eq!(

@@ -4,8 +4,12 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use super::value::{Bytes, Unit};
+
 /// The largest configuration file that is read, in bytes.
 pub const MAX_FILE_BYTES: u64 = 64 << 20;
+/// The largest file with a secret, in bytes.
+const MAX_SECRET_BYTES: u64 = 4 << 10;
 
 /// Why a file was not read.
 #[derive(Debug, thiserror::Error)]
@@ -16,8 +20,8 @@ pub(super) enum ReadError {
     Read(io::Error),
     #[error("the file is {0}, not a regular file")]
     NotRegular(&'static str),
-    #[error("the file is larger than {} MiB", MAX_FILE_BYTES >> 20)]
-    TooLarge,
+    #[error("the file is larger than {}", Bytes(*.0).show())]
+    TooLarge(u64),
     #[error("the file is not UTF-8: byte {at} (line {line}) belongs to no character")]
     NotUtf8 { at: usize, line: usize },
     #[error("keepalived.conf is not read by this version yet; write TOML")]
@@ -44,6 +48,20 @@ pub(super) fn read(path: &Path) -> Result<String, ReadError> {
     if path.extension().is_none_or(|ending| ending != "toml") {
         return Err(ReadError::Dialect);
     }
+    let bytes = bounded(path, MAX_FILE_BYTES)?;
+    String::from_utf8(bytes).map_err(|error| not_utf8(&error))
+}
+
+/// The bytes of the file at `path`, which holds a secret.
+pub(super) fn secret(path: &Path) -> Result<Vec<u8>, ReadError> {
+    let mut bytes = bounded(path, MAX_SECRET_BYTES)?;
+    if bytes.last() == Some(&b'\n') {
+        bytes.pop();
+    }
+    Ok(bytes)
+}
+
+fn bounded(path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
     // Opening a FIFO would block, so ask what it is first.
     let metadata = std::fs::metadata(path).map_err(ReadError::Open)?;
     if metadata.is_dir() {
@@ -54,13 +72,13 @@ pub(super) fn read(path: &Path) -> Result<String, ReadError> {
     }
     let file = File::open(path).map_err(ReadError::Open)?;
     let mut bytes = Vec::new();
-    file.take(MAX_FILE_BYTES.saturating_add(1))
+    file.take(limit.saturating_add(1))
         .read_to_end(&mut bytes)
         .map_err(ReadError::Read)?;
-    if u64::try_from(bytes.len()).is_ok_and(|length| length > MAX_FILE_BYTES) {
-        return Err(ReadError::TooLarge);
+    if u64::try_from(bytes.len()).is_ok_and(|length| length > limit) {
+        return Err(ReadError::TooLarge(limit));
     }
-    String::from_utf8(bytes).map_err(|error| not_utf8(&error))
+    Ok(bytes)
 }
 
 fn not_utf8(error: &std::string::FromUtf8Error) -> ReadError {

@@ -1,8 +1,11 @@
 //! What the readers find wrong, collected.
 
+use std::collections::HashSet;
+
 use super::diagnostic::{Diagnostic, Severity};
 use super::raw::Span;
 use super::source::{Sources, printable};
+use super::surroundings::Surroundings;
 
 /// How many findings are kept; beyond it they are counted only.
 const KEPT: usize = 100;
@@ -63,12 +66,24 @@ struct Finding {
 /// The findings of one run.
 #[derive(Default)]
 pub(super) struct Findings {
+    /// What the configuration refers to outside of itself.
+    pub(super) around: Surroundings,
+    /// What was noted: many instances may take the same value from `[vrrp_defaults]`.
+    noted: HashSet<(Span, String)>,
     kept: Vec<Finding>,
     errors: usize,
     dropped: usize,
 }
 
 impl Findings {
+    /// None yet, about the file called `name`.
+    pub(super) fn about(name: &str) -> Self {
+        Self {
+            around: Surroundings::of(name),
+            ..Self::default()
+        }
+    }
+
     /// Notes an error.
     pub(super) fn error(&mut self, code: Code, span: Span, message: String) {
         self.note(Severity::Error, code, span, message, None);
@@ -102,6 +117,9 @@ impl Findings {
         message: String,
         help: Option<String>,
     ) {
+        if !self.full() && !self.noted.insert((span, message.clone())) {
+            return;
+        }
         if severity == Severity::Error {
             self.errors = self.errors.saturating_add(1);
         }

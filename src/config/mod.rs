@@ -20,6 +20,7 @@ pub mod reference;
 mod schema;
 mod section;
 mod source;
+mod surroundings;
 mod toml;
 mod value;
 
@@ -67,7 +68,7 @@ pub fn load(path: &Path) -> Result<Loaded, ConfigError> {
 /// Reads a configuration in TOML from `text`; `name` is what diagnostics call it.
 pub fn parse_toml(name: &str, text: &str) -> Result<Loaded, ConfigError> {
     let sources = Sources::new(name, text);
-    let mut findings = Findings::default();
+    let mut findings = Findings::about(name);
     let config = toml::parse(text, &mut findings)
         .map(|root| reader::read(&root, &mut findings))
         .unwrap_or_default();

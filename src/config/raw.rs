@@ -3,7 +3,7 @@
 //! Dialects produce it; the reader and its diagnostics need nothing else of them.
 
 /// Where something was written: bytes `start..end` of the text.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Span {
     /// The first byte.
     pub(super) start: usize,
@@ -68,5 +68,16 @@ impl Table {
             .iter()
             .find(|(name, _)| name.value == key)
             .map(|(name, value)| (name, value))
+    }
+
+    /// The table with the entry of `key` only.
+    pub(super) fn only(&self, key: &str) -> Self {
+        let entries = self.entries.iter();
+        Self {
+            entries: entries
+                .filter(|(name, _)| name.value == key)
+                .cloned()
+                .collect(),
+        }
     }
 }

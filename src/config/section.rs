@@ -15,6 +15,8 @@ const SUGGESTION_BYTES: usize = 64;
 #[derive(Clone, Copy)]
 pub(super) struct Section<'t> {
     table: &'t Table,
+    /// Where keys are looked for that `table` does not have.
+    defaults: Option<&'t Table>,
     at: Span,
     kind: &'static TableKind,
 }
@@ -39,7 +41,33 @@ impl<'t> Section<'t> {
                 None => findings.error(Code::UnknownKey, key.span, message),
             }
         }
-        Self { table, at, kind }
+        Self {
+            table,
+            defaults: None,
+            at,
+            kind,
+        }
+    }
+
+    /// The section, with what it does not say taken from `defaults`.
+    pub(super) fn or(self, defaults: Option<&Section<'t>>) -> Self {
+        Self {
+            defaults: defaults.map(|section| section.table),
+            ..self
+        }
+    }
+
+    /// The table that is the value of `key`, as one of `kind`; `None` if it is absent or,
+    /// which is an error, no table.
+    pub(super) fn sub(
+        &self,
+        key: &Free,
+        kind: &'static TableKind,
+        findings: &mut Findings,
+    ) -> Option<Self> {
+        let (name, raw) = self.table.get(key.name)?;
+        let table = table(kind.header, raw, findings)?;
+        Some(Self::open(table, place(name, raw), kind, findings))
     }
 
     /// Where the table begins: its header.
@@ -57,8 +85,14 @@ impl<'t> Section<'t> {
         self.raw(key).is_some()
     }
 
+    /// Whether the table says it itself, and no default for many does.
+    pub(super) fn own(&self, key: &str) -> bool {
+        self.table.get(key).is_some()
+    }
+
     fn raw(&self, key: &str) -> Option<&'t Spanned<Value>> {
-        self.table.get(key).map(|(_, value)| value)
+        let defaults = self.defaults.and_then(|defaults| defaults.get(key));
+        self.table.get(key).or(defaults).map(|(_, value)| value)
     }
 
     /// The value of a key with a grammar of its own.
@@ -101,7 +135,7 @@ impl<'t> Section<'t> {
                 findings.error(Code::WrongType, raw.span, message);
                 preset
             }
-            Ok(value) if value < key.min || value > key.max || below_zero(&raw.value) => {
+            Ok(value) if value < key.min || value > key.max || T::overflows(&raw.value) => {
                 let is = match &raw.value {
                     Value::Integer(number) => number.to_string(),
                     _ => value.show(),
@@ -164,8 +198,13 @@ impl<'t> Section<'t> {
     }
 }
 
-fn below_zero(value: &Value) -> bool {
-    matches!(value, Value::Integer(number) if *number < 0)
+/// Where a table is: its header, or its name where it has none (a dotted key).
+pub(super) fn place(name: &Spanned<String>, raw: &Spanned<Value>) -> Span {
+    if raw.span == Span::default() {
+        name.span
+    } else {
+        raw.span
+    }
 }
 
 /// The word of `words` that `raw` is; anything else is an error with a suggestion.
@@ -279,7 +318,7 @@ fn unknown_key_help(key: &str, kind: &TableKind) -> Option<String> {
 
 /// The word most like `word`, if one is alike enough: one letter more, less, changed or
 /// swapped, another case, or a long common beginning.
-fn nearest<'w>(word: &str, words: impl Iterator<Item = &'w str>) -> Option<&'w str> {
+pub(super) fn nearest<'w>(word: &str, words: impl Iterator<Item = &'w str>) -> Option<&'w str> {
     if word.len() > SUGGESTION_BYTES {
         return None;
     }

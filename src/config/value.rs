@@ -12,6 +12,11 @@ pub(super) trait Unit: Copy + PartialOrd {
     /// Reads it; the error continues the sentence "KEY must be".
     fn read(value: &Value) -> Result<Self, String>;
 
+    /// Whether the type cannot hold the value, so that [`Unit::read`] gave another one.
+    fn overflows(_: &Value) -> bool {
+        false
+    }
+
     /// As a person would say it.
     fn show(self) -> String;
 
@@ -30,6 +35,36 @@ impl Unit for u32 {
             Value::Integer(number) => Ok(Self::try_from((*number).max(0)).unwrap_or(Self::MAX)),
             other => Err(format!("a whole number, is {}", other.kind())),
         }
+    }
+
+    fn overflows(value: &Value) -> bool {
+        matches!(value, Value::Integer(number) if Self::try_from(*number).is_err())
+    }
+
+    fn show(self) -> String {
+        self.to_string()
+    }
+
+    fn written(self) -> String {
+        self.show()
+    }
+}
+
+impl Unit for i32 {
+    const KIND: &'static str = "number";
+
+    fn read(value: &Value) -> Result<Self, String> {
+        match value {
+            Value::Integer(number) => {
+                let bound = if *number < 0 { Self::MIN } else { Self::MAX };
+                Ok(Self::try_from(*number).unwrap_or(bound))
+            }
+            other => Err(format!("a whole number, is {}", other.kind())),
+        }
+    }
+
+    fn overflows(value: &Value) -> bool {
+        matches!(value, Value::Integer(number) if Self::try_from(*number).is_err())
     }
 
     fn show(self) -> String {

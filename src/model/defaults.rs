@@ -5,7 +5,9 @@
 
 use std::time::Duration;
 
-use super::{ChecksumV3, Forward, Method, OnStop, Protocol, Start, Statuses, Version};
+use super::{
+    ChecksumV3, Forward, HmacMode, IpvlanMode, Method, OnStop, Protocol, Start, Statuses, Version,
+};
 
 /// The current version of the protocol. keepalived's default is 2: in a mixed pair
 /// write `version = 2`, or tell keepalived `vrrp_version 3`.
@@ -28,6 +30,46 @@ pub const GARP_MASTER_REPEAT: u32 = 5;
 pub const GARP_MASTER_REFRESH: Duration = Duration::ZERO;
 /// Announcements per address in a refresh.
 pub const GARP_MASTER_REFRESH_REPEAT: u32 = 1;
+/// At once; the core leaves its own gap between two sets.
+pub const GARP_LOWER_PRIO_DELAY: Duration = Duration::ZERO;
+/// Not beyond what a Master does anyway.
+pub const GARP_EXTRA_INTERFACES: Duration = Duration::ZERO;
+/// A rival that hears us yields: it is told.
+pub const LOWER_PRIO_NO_ADVERT: bool = false;
+/// The better Master announces itself.
+pub const HIGHER_PRIO_SEND_ADVERT: bool = false;
+/// Two owners are a mistake that must be noticed.
+pub const OWNER_IGNORE_ADVERTS: bool = false;
+/// A director that was suspended does not fight for the address. keepalived leaves this
+/// to a keyword.
+pub const TIMER_EXPIRED_BACKUP: bool = true;
+/// A difference is reported, and costs nothing else.
+pub const CHECK_ADDRESSES: bool = true;
+/// What is useful beyond the RFC is allowed.
+pub const STRICT: bool = false;
+/// A director answers on its addresses; RFC 9568's default is not to.
+pub const ACCEPT: bool = true;
+/// The host's own affair.
+pub const PROMOTE_SECONDARIES: bool = false;
+/// An instance without its link is in fault.
+pub const DONT_TRACK_PRIMARY: bool = false;
+/// Another address of the interface does as well.
+pub const TRACK_SOURCE: bool = false;
+/// The highest: peers can tell who is on the link.
+pub const UNICAST_TTL: u32 = 255;
+/// A peer with several addresses is better heard than fought.
+pub const CHECK_UNICAST_SOURCE: bool = false;
+/// A director whose peers are all gone from the configuration serves alone.
+pub const UNICAST_FAULT_NO_PEER: bool = false;
+/// A signature that may be missing protects nothing.
+pub const HMAC_MODE: HmacMode = HmacMode::Enforce;
+/// The clocks of directors are kept by NTP; the least window, and its multiple of the
+/// advert interval.
+pub const HMAC_TIME_WINDOW: (Duration, u32) = (Duration::from_secs(5), 3);
+/// `ip link`'s.
+pub const IPVLAN_MODE: IpvlanMode = IpvlanMode::Bridge;
+/// A new Master uses its address at once.
+pub const NODAD: bool = true;
 /// What RFC 9568 is commonly read to say, and keepalived's default.
 pub const V3_CHECKSUM: ChecksumV3 = ChecksumV3::PseudoHeader;
 

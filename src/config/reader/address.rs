@@ -3,8 +3,10 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::super::findings::{Code, Findings};
-use super::super::raw::{Spanned, Value};
-use super::super::section;
+use super::super::raw::{Span, Spanned, Value};
+use super::super::schema::Free;
+use super::super::section::{self, Section};
+use crate::model::Family;
 
 /// `IFNAMSIZ` of `linux/if.h`, without the terminating zero.
 const MAX_INTERFACE_BYTES: usize = 15;
@@ -31,6 +33,52 @@ pub(super) fn interface(
         return None;
     }
     Some(text.to_owned())
+}
+
+/// The same, of a key that may be absent.
+pub(super) fn optional_interface(
+    section: &Section<'_>,
+    key: &Free,
+    findings: &mut Findings,
+) -> Option<String> {
+    interface(key.name, section.free(key)?, findings)
+}
+
+/// `IP`, a unicast address of `family`, in the value of a key called `name`.
+pub(super) fn of_family(
+    name: &str,
+    raw: &Spanned<Value>,
+    family: Family,
+    findings: &mut Findings,
+) -> Option<IpAddr> {
+    let text = section::string(name, raw, findings)?;
+    let Ok(address) = text.parse::<IpAddr>() else {
+        findings.error(
+            Code::BadValue,
+            raw.span,
+            format!("\"{text}\" is not an IP address"),
+        );
+        return None;
+    };
+    unicast(address, raw, findings)?;
+    check_family(name, address, family, raw.span, findings)?;
+    Some(address)
+}
+
+/// Complains about an address of the wrong family.
+pub(super) fn check_family(
+    name: &str,
+    address: IpAddr,
+    family: Family,
+    span: Span,
+    findings: &mut Findings,
+) -> Option<()> {
+    if Family::of(address) == family {
+        return Some(());
+    }
+    let message = format!("{name} must be {family}, as the virtual addresses are");
+    findings.error(Code::Conflict, span, message);
+    None
 }
 
 /// `IP` or `IP/LENGTH`, a unicast address.

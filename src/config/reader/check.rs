@@ -54,14 +54,7 @@ fn read(table: &Table, item: &Spanned<Value>, findings: &mut Findings) -> Option
 
 /// The type, looked at before the table is opened: it decides which keys there are.
 fn check_type(table: &Table, item: &Spanned<Value>, findings: &mut Findings) -> Option<CheckType> {
-    let only_type = Table {
-        entries: table
-            .entries
-            .iter()
-            .filter(|(key, _)| key.value == schema::TYPE.name)
-            .cloned()
-            .collect(),
-    };
+    let only_type = table.only(schema::TYPE.name);
     let section = Section::open(&only_type, item.span, &schema::CHECK_ANY, findings);
     let kind = section.choice(&schema::TYPE, findings)?;
     if kind == CheckType::Later {

@@ -9,15 +9,17 @@ mod http;
 mod pool;
 mod real_server;
 mod vrrp;
+mod words;
 
 use std::collections::HashSet;
 use std::net::IpAddr;
 
+use super::file;
 use super::findings::{Code, Findings};
 use super::raw::{Span, Spanned, Table, Value};
 use super::schema::{self, Free, TableKind};
 use super::section::{self, Section};
-use crate::model::{Config, Global, ServiceId, VrrpCommon, defaults};
+use crate::model::{Config, Global, ServiceId, VrrpCommon, VrrpInstance, defaults};
 
 /// The longest name of anything, in characters.
 const MAX_NAME_CHARS: usize = 64;
@@ -29,6 +31,11 @@ pub(super) fn read(root: &Table, findings: &mut Findings) -> Config {
         .free(&schema::GLOBAL_TABLE)
         .map(|raw| read_global(raw, findings))
         .unwrap_or_default();
+    let defaults = top.sub(
+        &schema::VRRP_DEFAULTS_TABLE,
+        &schema::VRRP_DEFAULTS,
+        findings,
+    );
     let mut instances = vrrp::Reader::default();
     for (name, section) in named(
         &top,
@@ -36,7 +43,7 @@ pub(super) fn read(root: &Table, findings: &mut Findings) -> Config {
         &schema::VRRP_INSTANCE,
         findings,
     ) {
-        instances.read(name, section, findings);
+        instances.read(name, section.or(defaults.as_ref()), findings);
     }
     let mut servers = pool::Reader::default();
     for (name, section) in named(
@@ -91,12 +98,7 @@ fn named<'t>(
     for (name, raw) in &outer.entries {
         check_name("a name", &name.value, name.span, findings);
         if let Some(table) = section::table(kind.header, raw, findings) {
-            // An inline or dotted table may have no header; its name is near enough.
-            let at = if raw.span == Span::default() {
-                name.span
-            } else {
-                raw.span
-            };
+            let at = section::place(name, raw);
             tables.push((name, Section::open(table, at, kind, findings)));
         }
     }
@@ -117,7 +119,7 @@ fn warn_of_the_whole(config: &Config, spans: &[Span], findings: &mut Findings) {
     }
     let instances = config.vrrp_instances.iter();
     let held: HashSet<IpAddr> = instances
-        .flat_map(|instance| &instance.virtual_addresses)
+        .flat_map(VrrpInstance::held_addresses)
         .map(|virtual_address| virtual_address.address)
         .collect();
     for (server, span) in config.virtual_servers.iter().zip(spans) {
@@ -149,4 +151,25 @@ fn optional_name(section: &Section<'_>, key: &Free, findings: &mut Findings) -> 
     let raw = section.free(key)?;
     let text = section::string(key.name, raw, findings)?;
     check_name(key.name, text, raw.span, findings).then(|| text.to_owned())
+}
+
+/// The contents of a file with a secret.
+fn secret_file(text: &str, span: Span, findings: &mut Findings) -> Option<Vec<u8>> {
+    let path = findings.around.path(text);
+    match file::secret(&path) {
+        Ok(secret) => {
+            findings.around.secret_files.push((span, path));
+            Some(secret)
+        }
+        Err(error) => {
+            let message = format!("{}: {error}", path.display());
+            findings.error(Code::BadValue, span, message);
+            None
+        }
+    }
+}
+
+/// A number whose range, which was checked, lies within a byte.
+fn byte(number: u32) -> u8 {
+    u8::try_from(number).unwrap_or(u8::MAX)
 }

@@ -36,7 +36,12 @@ impl TableKind {
 pub(super) const ROOT: TableKind = TableKind {
     header: "the top level of the file",
     doc: "",
-    keys: &[&GLOBAL_TABLE, &VRRP_INSTANCE_TABLE, &VIRTUAL_SERVER_TABLE],
+    keys: &[
+        &GLOBAL_TABLE,
+        &VRRP_DEFAULTS_TABLE,
+        &VRRP_INSTANCE_TABLE,
+        &VIRTUAL_SERVER_TABLE,
+    ],
 };
 
 /// The table `[global]`.
@@ -46,6 +51,14 @@ pub(super) const GLOBAL_TABLE: Free = Free {
     default: "empty",
     range: "",
     doc: "settings of the whole director",
+};
+/// The table `[vrrp_defaults]`.
+pub(super) const VRRP_DEFAULTS_TABLE: Free = Free {
+    name: "vrrp_defaults",
+    kind: "table",
+    default: "empty",
+    range: "",
+    doc: "what holds for all VRRP instances",
 };
 /// The tables `[vrrp_instance.NAME]`.
 pub(super) const VRRP_INSTANCE_TABLE: Free = Free {
@@ -92,8 +105,16 @@ pub(super) const IPVS_ON_STOP: Choice<OnStop> = Choice {
 pub(super) const TABLES: &[&TableKind] = &[
     &ROOT,
     &GLOBAL,
+    &VRRP_DEFAULTS,
     &VRRP_INSTANCE,
     &VIRTUAL_ADDRESS,
+    &UNICAST_PEER,
+    &HEARTBEAT_TABLE,
+    &AUTH_OLD,
+    &AUTH_HMAC,
+    &HMAC_KEY,
+    &VMAC_TABLE,
+    &IPVLAN_TABLE,
     &VIRTUAL_SERVER,
     &REAL_SERVER,
     &CHECK_TCP,

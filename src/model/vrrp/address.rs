@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::defaults;
+
 /// An address the director puts on an interface.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct VirtualAddress {
@@ -49,7 +51,7 @@ impl VirtualAddress {
             scope: AddressScope::Global,
             broadcast: None,
             peer: None,
-            nodad: true,
+            nodad: defaults::NODAD,
             preferred_lft: None,
             home: false,
             noprefixroute: false,

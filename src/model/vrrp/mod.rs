@@ -132,16 +132,16 @@ impl VrrpInstance {
             heartbeat: None,
             attachment: Attachment::Plain,
             vrf: None,
-            dont_track_primary: false,
+            dont_track_primary: defaults::DONT_TRACK_PRIMARY,
             tracking: Tracking::default(),
-            accept: true,
-            promote_secondaries: false,
-            check_addresses: true,
-            lower_prio_no_advert: false,
-            higher_prio_send_advert: false,
-            owner_ignore_adverts: false,
-            timer_expired_backup: true,
-            strict: false,
+            accept: defaults::ACCEPT,
+            promote_secondaries: defaults::PROMOTE_SECONDARIES,
+            check_addresses: defaults::CHECK_ADDRESSES,
+            lower_prio_no_advert: defaults::LOWER_PRIO_NO_ADVERT,
+            higher_prio_send_advert: defaults::HIGHER_PRIO_SEND_ADVERT,
+            owner_ignore_adverts: defaults::OWNER_IGNORE_ADVERTS,
+            timer_expired_backup: defaults::TIMER_EXPIRED_BACKUP,
+            strict: defaults::STRICT,
             announce: Announce::default(),
             notify: Notify::default(),
             v3_checksum: defaults::V3_CHECKSUM,
@@ -200,6 +200,13 @@ impl VrrpInstance {
             Authentication::Pass(pass) => pass.auth(),
             Authentication::Ah(_) => Auth::Ah,
         }
+    }
+
+    /// Every address that a Master holds.
+    pub fn held_addresses(&self) -> impl Iterator<Item = &VirtualAddress> {
+        self.virtual_addresses
+            .iter()
+            .chain(&self.excluded_addresses)
     }
 
     /// The virtual addresses without their prefix lengths, in the order of the advert.

@@ -34,7 +34,7 @@ impl Transport {
                 },
             },
             source: None,
-            track_source: false,
+            track_source: defaults::TRACK_SOURCE,
             receive_buffer: None,
         }
     }
@@ -194,9 +194,9 @@ impl Default for Announce {
             master_repeat: defaults::GARP_MASTER_REPEAT,
             refresh: defaults::GARP_MASTER_REFRESH,
             refresh_repeat: defaults::GARP_MASTER_REFRESH_REPEAT,
-            lower_prio_delay: Duration::ZERO,
+            lower_prio_delay: defaults::GARP_LOWER_PRIO_DELAY,
             lower_prio_repeat: defaults::GARP_MASTER_REPEAT,
-            extra_interfaces: Duration::ZERO,
+            extra_interfaces: defaults::GARP_EXTRA_INTERFACES,
         }
     }
 }

@@ -1,0 +1,337 @@
+//! `[vrrp_instance.NAME]`.
+
+mod addresses;
+mod attachment;
+mod auth;
+mod strict;
+mod transport;
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::super::findings::{Code, Findings};
+use super::super::raw::{Span, Spanned, Value};
+use super::super::schema::{self, Free};
+use super::super::section::{self, Section};
+use super::{address, byte};
+use crate::model::{
+    Announce, Authentication, ChecksumV3, Family, Version, VirtualAddress, VrrpInstance,
+};
+use transport::no_effect;
+
+/// The count of addresses is one byte of the advert.
+const MAX_ADDRESSES: usize = 255;
+/// The longest interval a version 3 advert can say: 12 bits of centiseconds.
+const MAX_V3_INTERVAL: Duration = Duration::from_millis(40_950);
+/// What an Ethernet frame carries, in bytes.
+const ETHERNET_MTU: usize = 1500;
+
+/// Reads instances, and remembers what may not come twice.
+#[derive(Default)]
+pub(super) struct Reader {
+    /// The instances read.
+    pub(super) done: Vec<VrrpInstance>,
+    routers: HashMap<(String, Family, u8), String>,
+    addresses: HashMap<(IpAddr, String), String>,
+    devices: HashMap<String, String>,
+}
+
+impl Reader {
+    /// Reads one instance.
+    pub(super) fn read(
+        &mut self,
+        name: &Spanned<String>,
+        section: Section<'_>,
+        findings: &mut Findings,
+    ) {
+        let name = name.value.as_str();
+        let interface = section
+            .required(&schema::INTERFACE, findings)
+            .and_then(|raw| address::interface("interface", raw, findings))
+            .unwrap_or_default();
+        let virtual_addresses = self.virtual_addresses(name, &interface, &section, findings);
+        let family = virtual_addresses
+            .first()
+            .map_or(Family::Ipv4, |first| Family::of(first.address));
+        let excluded_addresses = self.excluded_addresses(name, &interface, &section, findings);
+        let version = version(&section, family, findings);
+        let id = byte(section.value(&schema::VIRTUAL_ROUTER_ID, findings));
+        let instance = VrrpInstance::new(name.to_owned(), interface, id, family);
+        let mut instance = VrrpInstance {
+            version,
+            virtual_addresses,
+            excluded_addresses,
+            ..instance
+        };
+        election(&mut instance, &section, findings);
+        on_the_wire(&mut instance, &section, findings);
+        instance.announce = announce(&section, findings);
+        strict::apply(&mut instance, &section, findings);
+        warn_of_preemption(&section, &instance, findings);
+        warn_of_length(&section, &instance, findings);
+        if !instance.interface.is_empty() {
+            self.unique(&section, &instance, findings);
+        }
+        self.done.push(instance);
+    }
+
+    /// Complains about a virtual router or an interface that another instance has.
+    fn unique(&mut self, section: &Section<'_>, instance: &VrrpInstance, findings: &mut Findings) {
+        let VrrpInstance {
+            name,
+            interface,
+            family,
+            virtual_router_id: id,
+            ..
+        } = instance;
+        if section.good(&schema::VIRTUAL_ROUTER_ID) {
+            let key = (interface.clone(), *family, *id);
+            if let Some(other) = self.routers.insert(key, name.clone()) {
+                let span = section.value_span(schema::VIRTUAL_ROUTER_ID.name);
+                let message = format!(
+                    "virtual_router_id {id} on {interface} ({family}) is taken by vrrp_instance \"{other}\""
+                );
+                findings.error(Code::Duplicate, span, message);
+                return;
+            }
+        }
+        if let Some(device) = instance.attachment.device()
+            && let Some(other) = self.devices.insert(device.to_owned(), name.clone())
+        {
+            let span = [schema::VMAC.name, schema::IPVLAN.name]
+                .into_iter()
+                .find(|key| section.has(key))
+                .map_or(section.at(), |key| section.value_span(key));
+            let message = format!("the interface {device} is made by vrrp_instance \"{other}\"");
+            let help = "give one of them another name, as in vmac = { name = \"...\" }".to_owned();
+            findings.error_help(Code::Duplicate, span, message, help);
+        }
+    }
+
+    fn virtual_addresses(
+        &mut self,
+        name: &str,
+        interface: &str,
+        section: &Section<'_>,
+        findings: &mut Findings,
+    ) -> Vec<VirtualAddress> {
+        let Some(raw) = section.required(&schema::VIRTUAL_ADDRESSES, findings) else {
+            return Vec::new();
+        };
+        if let Value::Array(items) = &raw.value
+            && !(1..=MAX_ADDRESSES).contains(&items.len())
+        {
+            let message = format!(
+                "virtual_addresses must have 1..={MAX_ADDRESSES} addresses, has {}",
+                items.len()
+            );
+            let help = "what no advert needs to name goes into excluded_addresses".to_owned();
+            findings.error_help(Code::OutOfRange, raw.span, message, help);
+        }
+        let key = &schema::VIRTUAL_ADDRESSES;
+        let found = self.addresses(name, interface, key, raw, findings);
+        let first = found.first().map(|(first, _)| first.address);
+        for (new, span) in &found {
+            one_family(first, new, *span, findings);
+        }
+        found.into_iter().map(|(address, _)| address).collect()
+    }
+
+    fn excluded_addresses(
+        &mut self,
+        name: &str,
+        interface: &str,
+        section: &Section<'_>,
+        findings: &mut Findings,
+    ) -> Vec<VirtualAddress> {
+        let key = &schema::EXCLUDED_ADDRESSES;
+        let Some(raw) = section.free(key) else {
+            return Vec::new();
+        };
+        let found = self.addresses(name, interface, key, raw, findings);
+        found.into_iter().map(|(address, _)| address).collect()
+    }
+
+    fn addresses(
+        &mut self,
+        name: &str,
+        interface: &str,
+        key: &Free,
+        raw: &Spanned<Value>,
+        findings: &mut Findings,
+    ) -> Vec<(VirtualAddress, Span)> {
+        let mut found: Vec<(VirtualAddress, Span)> = Vec::new();
+        for item in section::list(key.name, raw, findings) {
+            let Some(new) = addresses::read(item, findings) else {
+                continue;
+            };
+            let dev = new.dev.clone().unwrap_or_else(|| interface.to_owned());
+            if let Some(other) = self.addresses.insert((new.address, dev), name.to_owned()) {
+                let address = new.address;
+                let message =
+                    format!("{address} is already an address of vrrp_instance \"{other}\"");
+                findings.error(Code::Duplicate, item.span, message);
+            }
+            found.push((new, item.span));
+        }
+        found
+    }
+}
+
+/// Who becomes master, and when.
+fn election(instance: &mut VrrpInstance, section: &Section<'_>, findings: &mut Findings) {
+    instance.priority = byte(section.value(&schema::PRIORITY, findings));
+    instance.advert_interval = advert_interval(section, instance.version, findings);
+    instance.preempt = section.flag(&schema::PREEMPT, findings);
+    instance.preempt_delay = section.value(&schema::PREEMPT_DELAY, findings);
+    instance.down_timer_adverts = byte(section.value(&schema::DOWN_TIMER_ADVERTS, findings));
+    instance.lower_prio_no_advert = section.flag(&schema::LOWER_PRIO_NO_ADVERT, findings);
+    instance.higher_prio_send_advert = section.flag(&schema::HIGHER_PRIO_SEND_ADVERT, findings);
+    instance.owner_ignore_adverts = section.flag(&schema::OWNER_IGNORE_ADVERTS, findings);
+    instance.timer_expired_backup = section.flag(&schema::TIMER_EXPIRED_BACKUP, findings);
+    instance.check_addresses = section.flag(&schema::CHECK_ADDRESSES, findings);
+    instance.strict = section.flag(&schema::STRICT, findings);
+    if instance.owner_ignore_adverts
+        && instance.priority != u8::MAX
+        && section.own(schema::OWNER_IGNORE_ADVERTS.name)
+    {
+        let why = "with a priority below 255";
+        no_effect(section, schema::OWNER_IGNORE_ADVERTS.name, why, findings);
+    }
+}
+
+/// How adverts travel, and what carries the addresses.
+fn on_the_wire(instance: &mut VrrpInstance, section: &Section<'_>, findings: &mut Findings) {
+    let family = instance.family;
+    let around = auth::Around {
+        version: instance.version,
+        family,
+        advert_interval: instance.advert_interval,
+    };
+    instance.authentication = auth::read(section, &around, findings);
+    instance.v3_checksum = section
+        .choice(&schema::V3_CHECKSUM, findings)
+        .unwrap_or(ChecksumV3::PseudoHeader);
+    instance.transport = transport::read(section, family, findings);
+    instance.heartbeat = transport::heartbeat(section, &instance.interface, family, findings);
+    let around = attachment::Around {
+        interface: &instance.interface,
+        family,
+        virtual_router_id: instance.virtual_router_id,
+        delivery: &instance.transport.mode,
+    };
+    instance.attachment = attachment::read(section, &around, findings);
+    instance.vrf = address::optional_interface(section, &schema::VRF, findings);
+    instance.dont_track_primary = section.flag(&schema::DONT_TRACK_PRIMARY, findings);
+    instance.accept = section.flag(&schema::ACCEPT, findings);
+    instance.promote_secondaries = section.flag(&schema::PROMOTE_SECONDARIES, findings);
+}
+
+fn announce(section: &Section<'_>, findings: &mut Findings) -> Announce {
+    let master_repeat = section.value(&schema::GARP_MASTER_REPEAT, findings);
+    Announce {
+        master_delay: section.value(&schema::GARP_MASTER_DELAY, findings),
+        master_repeat,
+        refresh: section.value(&schema::GARP_MASTER_REFRESH, findings),
+        refresh_repeat: section.value(&schema::GARP_MASTER_REFRESH_REPEAT, findings),
+        lower_prio_delay: section.value(&schema::GARP_LOWER_PRIO_DELAY, findings),
+        lower_prio_repeat: section
+            .get(&schema::GARP_LOWER_PRIO_REPEAT, findings)
+            .unwrap_or(master_repeat),
+        extra_interfaces: section.value(&schema::GARP_EXTRA_INTERFACES, findings),
+    }
+}
+
+fn one_family(first: Option<IpAddr>, new: &VirtualAddress, span: Span, findings: &mut Findings) {
+    let family = Family::of(new.address);
+    if let Some(first) = first.map(Family::of).filter(|first| *first != family) {
+        let message = format!("{} is {family}, the first address is {first}", new.address);
+        let help = "write it into excluded_addresses, or make a second instance of its family";
+        findings.error_help(Code::Conflict, span, message, help.to_owned());
+    }
+}
+
+fn version(section: &Section<'_>, family: Family, findings: &mut Findings) -> Version {
+    let version = match section.value(&schema::VERSION, findings) {
+        2 => Version::V2,
+        _ => Version::V3,
+    };
+    if version == Version::V2 && family == Family::Ipv6 {
+        if section.own(schema::VERSION.name) {
+            let span = section.value_span(schema::VERSION.name);
+            let message = "VRRP version 2 knows no IPv6".to_owned();
+            let help = "write version = 3, or leave it out".to_owned();
+            findings.error_help(Code::Conflict, span, message, help);
+        }
+        return Version::V3;
+    }
+    version
+}
+
+fn advert_interval(section: &Section<'_>, version: Version, findings: &mut Findings) -> Duration {
+    let interval = section.value(&schema::ADVERT_INTERVAL, findings);
+    let centisecond = Duration::from_millis(10).as_nanos();
+    let fault = match version {
+        Version::V2 if interval.subsec_nanos() != 0 => {
+            "must be whole seconds, 1s..=255s, in VRRP version 2"
+        }
+        Version::V3 if interval > MAX_V3_INTERVAL => "must be 10ms..=40.95s in VRRP version 3",
+        Version::V3 if !interval.as_nanos().is_multiple_of(centisecond) => {
+            "must be a multiple of 10ms in VRRP version 3"
+        }
+        _ => return interval,
+    };
+    let span = section.value_span(schema::ADVERT_INTERVAL.name);
+    findings.error(Code::OutOfRange, span, format!("advert_interval {fault}"));
+    interval
+}
+
+/// What is said for all instances is let be where it does nothing.
+fn warn_of_preemption(section: &Section<'_>, instance: &VrrpInstance, findings: &mut Findings) {
+    let never_waits = instance.priority == u8::MAX;
+    if never_waits && !instance.preempt && section.own(schema::PREEMPT.name) {
+        findings.warning(
+            Code::NoEffect,
+            section.value_span(schema::PREEMPT.name),
+            "preempt = false has no effect with priority 255".to_owned(),
+            "the owner of an address always takes it; choose a priority below 255".to_owned(),
+        );
+    }
+    let delayed = section.own(schema::PREEMPT_DELAY.name) && !instance.preempt_delay.is_zero();
+    if delayed && (never_waits || !instance.preempt) {
+        let why = if never_waits {
+            "with priority 255"
+        } else {
+            "without preempt"
+        };
+        no_effect(section, schema::PREEMPT_DELAY.name, why, findings);
+    }
+}
+
+/// Warns of an advert that does not fit into one Ethernet frame.
+fn warn_of_length(section: &Section<'_>, instance: &VrrpInstance, findings: &mut Findings) {
+    let count = instance.virtual_addresses.len();
+    let (ip, address) = match instance.family {
+        Family::Ipv4 => (20, 4),
+        Family::Ipv6 => (40, 16),
+    };
+    let version_2 = match instance.version {
+        Version::V2 => 8,
+        Version::V3 => 0,
+    };
+    let auth = match instance.authentication {
+        Authentication::Hmac(_) => 28,
+        Authentication::Ah(_) => 24,
+        Authentication::Pass(_) | Authentication::None => 0,
+    };
+    let bytes = ip + 8 + version_2 + auth + address * count;
+    if bytes > ETHERNET_MTU && count <= MAX_ADDRESSES {
+        findings.warning(
+            Code::Suspicious,
+            section.value_span(schema::VIRTUAL_ADDRESSES.name),
+            format!("an advert with {count} addresses has {bytes} bytes, a frame {ETHERNET_MTU}"),
+            "move addresses into excluded_addresses, on all directors".to_owned(),
+        );
+    }
+}
