@@ -24,7 +24,7 @@ mod link;
 
 pub use address::{
     Address, AddressKey, DADFAILED, DEPRECATED, NewAddress, OURS, SECONDARY, TENTATIVE,
-    source_address,
+    source_address, usable_addresses,
 };
 pub use link::Link;
 

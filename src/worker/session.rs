@@ -234,6 +234,11 @@ impl Session {
         self.send(&FromWorker::Done { id, outcome });
     }
 
+    /// Tells what happened to an instance or a group.
+    pub fn event(&self, event: model::Event) {
+        self.send(&FromWorker::Event(event));
+    }
+
     /// Says good-bye, and waits until the supervisor has been told.
     /// `left`: see [`FromWorker::Stopped`].
     pub async fn stopped(&self, left: bool) {

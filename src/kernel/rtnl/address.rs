@@ -202,10 +202,24 @@ impl FromPayload for Address {
     }
 }
 
-/// The address of interface `index` that VRRP packets are sent from: for IPv4
+/// The addresses of interface `index` that are this host's own, in the kernel's
+/// order. Unusable, marked and `excluded` ones are passed over: an address that
+/// moves to another host is no name for this one.
+pub fn usable_addresses(
+    addresses: &[Address],
+    index: u32,
+    excluded: impl Fn(&IpAddr) -> bool,
+) -> impl Iterator<Item = IpAddr> {
+    addresses
+        .iter()
+        .filter(move |address| address.key.index == index && address.usable() && !address.is_ours())
+        .map(|address| address.key.ip)
+        .filter(move |ip| !excluded(ip))
+}
+
+/// The one of [`usable_addresses`] that VRRP packets are sent from: for IPv4
 /// the first, for IPv6 the first that is link-local (RFC 9568 sections 5.1.1.1
-/// and 5.1.2.1). Unusable, marked and `excluded` addresses are passed over:
-/// an address that moves to another host is no name for this one.
+/// and 5.1.2.1).
 #[must_use]
 pub fn source_address(
     addresses: &[Address],
@@ -213,15 +227,10 @@ pub fn source_address(
     ipv6: bool,
     excluded: impl Fn(&IpAddr) -> bool,
 ) -> Option<IpAddr> {
-    addresses
-        .iter()
-        .filter(|address| address.key.index == index && address.usable() && !address.is_ours())
-        .map(|address| address.key.ip)
-        .filter(|ip| match ip {
-            IpAddr::V4(_) => !ipv6,
-            IpAddr::V6(ip) => ipv6 && ip.is_unicast_link_local(),
-        })
-        .find(|ip| !excluded(ip))
+    usable_addresses(addresses, index, excluded).find(|ip| match ip {
+        IpAddr::V4(_) => !ipv6,
+        IpAddr::V6(ip) => ipv6 && ip.is_unicast_link_local(),
+    })
 }
 
 #[cfg(test)]

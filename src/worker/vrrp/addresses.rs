@@ -18,13 +18,13 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::address_ops::{added, applied, plain, requests};
 use super::announcer::{Announcer, Conflict};
-use super::messages::{Interface, Key, ToAddresses, ToAdverts, ToMain};
+use super::messages::{Interface, Key, ToAddresses, ToAdverts, ToMain, Usable};
 use super::watch::Watch;
 use crate::kernel::rtnl::{self, AddressOp, Link, Rtnl};
 use crate::kernel::{clock, netlink};
 use crate::model::VrrpInstance;
 use crate::reconcile::address::{self, Address, Op, Ownership, TAG, Table};
-use crate::status::{AddressReport, InstanceReport, VrrpSnapshot};
+use crate::status::{AddressReport, VrrpSnapshot};
 
 /// Everything is compared with the kernel at least this often.
 const RESYNC: Duration = Duration::from_secs(30);
@@ -149,21 +149,16 @@ impl Addresses {
 
     fn command(&mut self, command: ToAddresses) {
         match command {
-            ToAddresses::Configure {
-                id,
-                instances,
-                held,
-            } => self.configure(id, instances, &held),
+            ToAddresses::Configure { id, setup, held } => {
+                self.configure(id, setup.instances, &held);
+            }
             ToAddresses::Role(key, holds) => self.role(&key, holds),
             ToAddresses::Announce(key) => self.announce(&key),
-            ToAddresses::Report {
-                id,
-                instances,
-                worst_lateness,
-            } => {
-                let snapshot = self.snapshot(instances, worst_lateness);
-                self.tell(ToMain::Report(id, snapshot));
+            ToAddresses::Report { id, mut snapshot } => {
+                self.complete(&mut snapshot);
+                self.tell(ToMain::Report(id, *snapshot));
             }
+            ToAddresses::Pass(message) => self.tell(message),
             ToAddresses::Stop => {
                 // Also of those whose role is not known yet.
                 self.roles = self.instances.keys().map(|k| (k.clone(), false)).collect();
@@ -513,11 +508,12 @@ impl Addresses {
                     .filter(|instance| instance.priority < OWNER)
                     .any(|instance| instance.virtual_addresses.iter().any(|a| a.address == *ip))
         };
-        Interface::Usable {
+        Interface::Usable(Usable {
             index: link.index,
             v4: rtnl::source_address(observed, link.index, false, excluded),
             v6: rtnl::source_address(observed, link.index, true, excluded),
-        }
+            addresses: rtnl::usable_addresses(observed, link.index, excluded).collect(),
+        })
     }
 
     fn conflict(&mut self, conflict: Conflict) {
@@ -558,11 +554,8 @@ impl Addresses {
         }
     }
 
-    fn snapshot(
-        &self,
-        mut instances: Vec<InstanceReport>,
-        worst_lateness: Duration,
-    ) -> VrrpSnapshot {
+    /// Fills in our part of a report.
+    fn complete(&self, snapshot: &mut VrrpSnapshot) {
         let held = |report: &AddressReport| {
             let index = self.links.get(&report.interface).map(|link| link.index);
             self.observed.values().any(|address| {
@@ -571,24 +564,15 @@ impl Addresses {
                     && address.prefix_len == report.prefix
             })
         };
-        let mut all = Vec::new();
-        for address in instances
-            .iter_mut()
-            .flat_map(|instance| &mut instance.addresses)
-        {
+        let instances = snapshot.instances.iter_mut();
+        for address in instances.flat_map(|instance| &mut instance.addresses) {
             address.held = held(address);
             address.conflict = self.conflicts.get(&address.address).cloned();
             if address.held {
-                all.push(address.clone());
+                snapshot.held.push(address.clone());
             }
         }
-        VrrpSnapshot {
-            taken: clock::monotonic_now(),
-            instances,
-            held: all,
-            address_error: self.error.clone(),
-            repairs: self.repairs,
-            worst_lateness,
-        }
+        snapshot.address_error.clone_from(&self.error);
+        snapshot.repairs = self.repairs;
     }
 }

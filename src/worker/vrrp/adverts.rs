@@ -17,12 +17,13 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::task::{JoinHandle, LocalSet};
 
 use super::engine::{Engine, Outside, group};
-use super::messages::{Key, ToAddresses, ToAdverts};
+use super::messages::{Key, ToAddresses, ToAdverts, ToMain};
 use crate::kernel::SocketError;
 use crate::kernel::clock::{self, Timer};
 use crate::kernel::ready;
 use crate::kernel::vrrp_socket::{BUFFER_LEN, RecvError, VrrpSocket};
 use crate::model::Family;
+use crate::status::VrrpSnapshot;
 use crate::worker::session::Heartbeat;
 
 /// The thread shows at least this often that it lives, and reports its state
@@ -269,24 +270,25 @@ impl Adverts {
         match command {
             ToAdverts::Configure {
                 id,
-                instances,
+                setup,
                 resume,
                 held,
             } => {
                 // A removed instance says so before its addresses go, and the
                 // addresses of a changed one are there before they are announced.
                 outer.held_back = Some(Vec::new());
-                engine.configure(now, instances.clone(), resume, outer);
+                engine.configure(now, setup.instances.clone(), resume, outer);
                 let later = outer.held_back.take().unwrap_or_default();
-                outer.tell(ToAddresses::Configure {
-                    id,
-                    instances,
-                    held,
-                });
+                outer.tell(ToAddresses::Configure { id, setup, held });
                 later.into_iter().for_each(|message| outer.tell(message));
             }
             ToAdverts::Report(id) => report(engine, outer, id),
             ToAdverts::Interface(name, state) => engine.interface(now, name, state, outer),
+            ToAdverts::Measured(_) => {}
+            ToAdverts::Hold { id, .. } => {
+                let outcome = Err("not understood yet".into());
+                outer.tell(ToAddresses::Pass(ToMain::Done(id, outcome)));
+            }
             ToAdverts::Stop => {
                 engine.stop(now, outer);
                 outer.tell(ToAddresses::Stop);
@@ -316,10 +318,17 @@ impl Adverts {
 }
 
 fn report(engine: &Engine, outer: &mut Outer, id: Option<u64>) {
+    let snapshot = VrrpSnapshot {
+        taken: clock::monotonic_now(),
+        instances: engine.report(),
+        held: Vec::new(),
+        address_error: None,
+        repairs: 0,
+        worst_lateness: engine.worst_lateness(),
+    };
     outer.tell(ToAddresses::Report {
         id,
-        instances: engine.report(),
-        worst_lateness: engine.worst_lateness(),
+        snapshot: Box::new(snapshot),
     });
 }
 

@@ -8,7 +8,7 @@ use vrrp::State;
 use vrrp::wire::{Advert, Path};
 
 use super::engine::{Engine, Outside, group};
-use super::messages::{Interface, Key, Resume};
+use super::messages::{Interface, Key, Resume, Usable};
 use crate::config::parse_toml;
 use crate::kernel::vrrp_socket::Received;
 use crate::model::{Family, VrrpInstance};
@@ -69,11 +69,11 @@ fn instance(vrid: u8, priority: u8) -> VrrpInstance {
 }
 
 fn usable() -> Interface {
-    Interface::Usable {
+    Interface::Usable(Usable {
         index: 7,
         v4: Some("192.0.2.1".parse().unwrap()),
-        v6: None,
-    }
+        ..Usable::default()
+    })
 }
 
 fn ms(millis: u64) -> Mono {

@@ -9,8 +9,9 @@ use std::net::IpAddr;
 
 use mono::Mono;
 
-use crate::model::{Family, VrrpInstance};
-use crate::status::{AddressReport, InstanceReport, VrrpSnapshot};
+use crate::model::{self, Family, Global, Measured, VrrpCommon, VrrpInstance};
+use crate::status::{AddressReport, VrrpSnapshot};
+use crate::worker::protocol::Order;
 
 /// What makes a virtual router one and the same across reloads: not its name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,20 +53,38 @@ pub struct Resume {
     pub alive_until: Mono,
 }
 
+/// Everything the threads run by.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Setup {
+    /// All instances.
+    pub instances: Vec<VrrpInstance>,
+    /// What serves all of them.
+    pub common: VrrpCommon,
+    /// Settings of the director.
+    pub global: Global,
+}
+
 /// An interface as VRRP needs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Interface {
     /// It works.
-    Usable {
-        /// Its index.
-        index: u32,
-        /// Our primary addresses on it, by family.
-        v4: Option<IpAddr>,
-        /// The link-local address, if it is no longer tentative.
-        v6: Option<IpAddr>,
-    },
+    Usable(Usable),
     /// It does not, and why, in words.
     Unusable(String),
+}
+
+/// An interface that works.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Usable {
+    /// Its index.
+    pub index: u32,
+    /// The IPv4 address to send from where none is configured: our first one.
+    pub v4: Option<IpAddr>,
+    /// The same for IPv6: a link-local one that is no longer tentative.
+    pub v6: Option<IpAddr>,
+    /// Every usable address of ours on it, of both families: neither virtual nor
+    /// tentative.
+    pub addresses: Vec<IpAddr>,
 }
 
 impl Interface {
@@ -75,27 +94,17 @@ impl Interface {
     ///
     /// The reason in words.
     pub fn source(&self, family: Family) -> Result<(u32, IpAddr), String> {
-        match (self, family) {
-            (Self::Unusable(reason), _) => Err(reason.clone()),
-            (
-                Self::Usable {
-                    index,
-                    v4: Some(source),
-                    ..
-                },
-                Family::Ipv4,
-            )
-            | (
-                Self::Usable {
-                    index,
-                    v6: Some(source),
-                    ..
-                },
-                Family::Ipv6,
-            ) => Ok((*index, *source)),
-            (_, Family::Ipv4) => Err("it has no IPv4 address to send from".into()),
-            (_, Family::Ipv6) => Err("it has no usable link-local address".into()),
-        }
+        let usable = match self {
+            Self::Unusable(reason) => return Err(reason.clone()),
+            Self::Usable(usable) => usable,
+        };
+        let (source, missing) = match family {
+            Family::Ipv4 => (usable.v4, "it has no IPv4 address to send from"),
+            Family::Ipv6 => (usable.v6, "it has no usable link-local address"),
+        };
+        source
+            .map(|source| (usable.index, source))
+            .ok_or_else(|| missing.into())
     }
 }
 
@@ -106,8 +115,8 @@ pub enum ToAdverts {
     Configure {
         /// To be acknowledged under this id.
         id: u64,
-        /// All of them.
-        instances: Vec<VrrpInstance>,
+        /// What to run.
+        setup: Box<Setup>,
         /// What predecessors left.
         resume: Vec<Resume>,
         /// The addresses that a predecessor held.
@@ -115,8 +124,20 @@ pub enum ToAdverts {
     },
     /// Report the state.
     Report(Option<u64>),
-    /// An interface changed.
+    /// An interface changed: one of an instance, its device, of a heartbeat, or
+    /// one that is tracked.
     Interface(String, Interface),
+    /// The result of a tracker changed.
+    #[expect(dead_code, reason = "the engine learns to track next")]
+    Measured(Measured),
+    /// Change who holds what; acknowledged when that is done.
+    Hold {
+        /// To be acknowledged under this id.
+        id: u64,
+        /// What.
+        #[expect(dead_code, reason = "the engine learns to hand over next")]
+        order: Order,
+    },
     /// Give everything up.
     Stop,
 }
@@ -128,8 +149,8 @@ pub enum ToAddresses {
     Configure {
         /// To be acknowledged under this id.
         id: u64,
-        /// All of them.
-        instances: Vec<VrrpInstance>,
+        /// What to run.
+        setup: Box<Setup>,
         /// The addresses that a predecessor held.
         held: Vec<AddressReport>,
     },
@@ -137,15 +158,16 @@ pub enum ToAddresses {
     Role(Key, bool),
     /// Announce the addresses of this instance now.
     Announce(Key),
-    /// The advert thread's part of a report.
+    /// A report in which the address thread's part is still empty.
     Report {
         /// Request id.
         id: Option<u64>,
-        /// The instances; addresses still empty.
-        instances: Vec<InstanceReport>,
-        /// See [`VrrpSnapshot::worst_lateness`].
-        worst_lateness: std::time::Duration,
+        /// The advert thread's part.
+        snapshot: Box<VrrpSnapshot>,
     },
+    /// Say this to the main thread when all before it has been done: who is told
+    /// of a new Master finds its addresses there.
+    Pass(ToMain),
     /// Remove all our addresses and say so.
     Stop,
 }
@@ -155,8 +177,11 @@ pub enum ToAddresses {
 pub enum ToMain {
     /// A report is complete.
     Report(Option<u64>, VrrpSnapshot),
-    /// A configuration is in force; or what of it is not.
+    /// A request was fulfilled; or what of it was not.
     Done(u64, Result<String, String>),
+    /// Something happened that others want to know.
+    #[expect(dead_code, reason = "the engine learns to tell next")]
+    Event(model::Event),
     /// Everything was given up.
     Stopped,
 }

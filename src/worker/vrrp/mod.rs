@@ -25,7 +25,7 @@ use std::path::Path;
 use thiserror::Error;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use self::messages::{Key, Resume, ToAdverts, ToMain};
+use self::messages::{Key, Resume, Setup, ToAdverts, ToMain};
 use super::Kind;
 use super::protocol::{self, Snapshot};
 use super::session::{self, Event, Heartbeat, Session};
@@ -86,17 +86,20 @@ async fn serve(
                     let (resume, held) = resume.map(|left| left_over(*left)).unwrap_or_default();
                     tell(ToAdverts::Configure {
                         id,
-                        instances: config.vrrp_instances,
+                        setup: Box::new(Setup {
+                            instances: config.vrrp_instances,
+                            common: config.vrrp,
+                            global: config.global,
+                        }),
                         resume,
                         held,
                     });
                 }
                 Event::Report(id) => tell(ToAdverts::Report(Some(id))),
-                // Not for this worker, or not understood yet.
-                Event::Measured(_) | Event::Told(_) => {}
-                Event::Hold { id, .. } => {
-                    session.done(id, Err("not understood by this worker".into()));
-                }
+                Event::Measured(measured) => tell(ToAdverts::Measured(measured)),
+                Event::Hold { id, order } => tell(ToAdverts::Hold { id, order }),
+                // For the scripts worker.
+                Event::Told(_) => {}
                 Event::Stop => tell(ToAdverts::Stop),
                 Event::HandOver => {
                     handing_over = true;
@@ -117,6 +120,7 @@ async fn serve(
                     session.snapshot(id, Snapshot::Vrrp(snapshot));
                 }
                 Some(ToMain::Done(id, outcome)) => session.done(id, outcome),
+                Some(ToMain::Event(happened)) => session.event(happened),
                 Some(ToMain::Stopped) => {
                     session.stopped(false).await;
                     return;
