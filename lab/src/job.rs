@@ -51,6 +51,8 @@ pub struct Job {
     pub task: Task,
     /// The daemon under test, relative to the boot's directory.
     pub daemon: Option<PathBuf>,
+    /// What decides everything that is left to chance.
+    pub seed: u64,
 }
 
 impl Job {

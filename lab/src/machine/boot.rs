@@ -13,6 +13,7 @@ use super::keeper::kept;
 use crate::failure::{Attempt, Failure, Result};
 use crate::guest::BINARY;
 use crate::job::{Event, Ground, JOB_VARIABLE, Job, Task};
+use crate::random::{DEFAULT_SEED, SEED_VARIABLE};
 
 /// Memory of the booted kernel.
 const MEMORY: &str = "mem=512M";
@@ -47,6 +48,7 @@ impl Boot {
             ground,
             task,
             daemon: daemon.map(|_| "lvsd".into()),
+            seed: seed()?,
         }
         .store(directory)?;
         let mut command = match ground {
@@ -138,6 +140,15 @@ impl Drop for Boot {
         }
         self.kill();
     }
+}
+
+/// The seed of this run, from the environment or the usual one.
+fn seed() -> Result<u64> {
+    let Ok(text) = std::env::var(SEED_VARIABLE) else {
+        return Ok(DEFAULT_SEED);
+    };
+    text.parse()
+        .map_err(|error| Failure::said(format!("read {SEED_VARIABLE}={text:?}: {error}")))
 }
 
 fn console(directory: &Path) -> Result<File> {

@@ -30,6 +30,7 @@ pub struct Lab {
     ground: Ground,
     directory: PathBuf,
     daemon: Option<PathBuf>,
+    seed: u64,
     hosts: BTreeMap<String, Host>,
     captures: Vec<Capture>,
 }
@@ -48,6 +49,7 @@ impl Lab {
             ground: job.ground,
             directory,
             daemon: job.daemon.as_ref().map(|path| boot.join(path)),
+            seed: job.seed,
             hosts: BTreeMap::new(),
             captures: Vec::new(),
         })
@@ -67,6 +69,12 @@ impl Lab {
         self.daemon
             .as_deref()
             .ok_or_else(|| Failure::said("the lab was started without a daemon to test"))
+    }
+
+    /// What decides everything in this world that is left to chance.
+    #[must_use]
+    pub fn seed(&self) -> u64 {
+        self.seed
     }
 
     /// Where logs and captures of this world go.

@@ -5,6 +5,7 @@ mod crash;
 mod drift;
 mod examples;
 mod failover;
+mod hostile;
 mod interop;
 mod operator;
 mod scale;
@@ -24,6 +25,8 @@ pub enum Need {
     Uml,
     /// The running kernel: several CPUs, cheap system calls.
     Native,
+    /// Cheap system calls where they can be had: the running kernel for root, else the booted one.
+    Fast,
     /// Either.
     Any,
 }
@@ -65,7 +68,7 @@ impl Scenario {
 }
 
 /// Every scenario, subject by subject.
-const SUBJECTS: [&[Scenario]; 11] = [
+const SUBJECTS: [&[Scenario]; 12] = [
     selftest::SCENARIOS,
     site::SCENARIOS,
     checks::SCENARIOS,
@@ -73,6 +76,7 @@ const SUBJECTS: [&[Scenario]; 11] = [
     crash::SCENARIOS,
     drift::SCENARIOS,
     interop::SCENARIOS,
+    hostile::SCENARIOS,
     examples::SCENARIOS,
     operator::SCENARIOS,
     trouble::SCENARIOS,
