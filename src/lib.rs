@@ -17,4 +17,6 @@ pub mod model;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod reconcile;
 pub mod status;
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
+pub mod tracking;
 pub mod worker;

@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::config::Style;
+use crate::kernel::{identity, process};
 use crate::worker::Kind;
 
 /// An LVS director: VRRP failover, health checks and kernel IPVS in one daemon.
@@ -68,6 +69,16 @@ enum Command {
         #[command(flatten)]
         runtime: RuntimeOption,
     },
+    /// Becomes another user with all his groups and runs a program; started by lvsd only
+    #[command(name = "run-as", hide = true)]
+    RunAs {
+        uid: u32,
+        gid: u32,
+        #[arg(value_delimiter = ',')]
+        groups: Vec<u32>,
+        #[arg(last = true, required = true)]
+        words: Vec<String>,
+    },
     /// A worker process; started by `lvsd run` only
     #[command(hide = true)]
     Worker {
@@ -100,6 +111,7 @@ struct RuntimeOption {
 enum WorkerKind {
     Vrrp,
     Checker,
+    Scripts,
 }
 
 impl From<WorkerKind> for Kind {
@@ -107,6 +119,7 @@ impl From<WorkerKind> for Kind {
         match kind {
             WorkerKind::Vrrp => Kind::Vrrp,
             WorkerKind::Checker => Kind::Checker,
+            WorkerKind::Scripts => Kind::Scripts,
         }
     }
 }
@@ -119,8 +132,29 @@ pub fn main() -> ExitCode {
         Command::Check { file } => check_file(&file),
         Command::Status { json, runtime } => client::status(&runtime.runtime_dir, json),
         Command::Reload { runtime } => client::reload(&runtime.runtime_dir),
+        Command::RunAs {
+            uid,
+            gid,
+            groups,
+            words,
+        } => run_as(uid, gid, &groups, &words),
         Command::Worker { kind, runtime } => run::worker(kind.into(), &runtime.runtime_dir),
     }
+}
+
+/// Exit codes as of a shell: 126 what cannot be run, 127 what is not there.
+fn run_as(uid: u32, gid: u32, groups: &[u32], words: &[String]) -> ExitCode {
+    if let Err((attempt, errno)) = identity::become_user(uid, gid, groups) {
+        eprintln!("lvsd: cannot {attempt}: {errno}");
+        return ExitCode::from(126);
+    }
+    let error = process::replace_with(words);
+    eprintln!("lvsd: {error}");
+    let absent = matches!(
+        &error,
+        process::Error::Start { source, .. } if source.kind() == std::io::ErrorKind::NotFound
+    );
+    ExitCode::from(if absent { 127 } else { 126 })
 }
 
 fn check_file(file: &Path) -> ExitCode {

@@ -15,7 +15,7 @@ use crate::kernel::privilege;
 use crate::kernel::rtnl::Rtnl;
 use crate::model::Config;
 use crate::worker::supervisor::{self, Options};
-use crate::worker::{Kind, checker, vrrp};
+use crate::worker::{Kind, checker, scripts, vrrp};
 
 /// Settings of glibc's allocator (mallopt(3)) under which the heap keeps its
 /// pages once it has them. Reading ten thousand real servers takes some 25 MiB
@@ -115,27 +115,39 @@ fn report_missing_interfaces(config: &Config) {
 /// Runs a worker until the supervisor tells it to stop.
 pub fn worker(kind: Kind, runtime_dir: &Path) -> ExitCode {
     // Before the first thread is made: capabilities are each thread's own.
-    if let Err(error) = privilege::confine(privilege::WORKER) {
+    // What runs programs as other users must stay root.
+    if kind != Kind::Scripts
+        && let Err(error) = privilege::confine(privilege::WORKER)
+    {
         return failed(&error);
     }
     name_process(match kind {
         Kind::Vrrp => c"lvsd-vrrp",
         Kind::Checker => c"lvsd-checker",
+        Kind::Scripts => c"lvsd-scripts",
     });
     raise_descriptor_limit();
     let _log = log::start();
     die_on_panic(kind);
     let outcome = match runtime() {
-        Ok(runtime) => runtime.block_on(async {
-            match kind {
-                Kind::Vrrp => vrrp::run(runtime_dir)
-                    .await
-                    .map_err(|error| error.to_string()),
-                Kind::Checker => checker::run(runtime_dir)
-                    .await
-                    .map_err(|error| error.to_string()),
-            }
-        }),
+        Ok(runtime) => {
+            let outcome = runtime.block_on(async {
+                match kind {
+                    Kind::Vrrp => vrrp::run(runtime_dir)
+                        .await
+                        .map_err(|error| error.to_string()),
+                    Kind::Checker => checker::run(runtime_dir)
+                        .await
+                        .map_err(|error| error.to_string()),
+                    Kind::Scripts => scripts::run(runtime_dir)
+                        .await
+                        .map_err(|error| error.to_string()),
+                }
+            });
+            // A thread that waits for a dead file system must not keep us.
+            runtime.shutdown_background();
+            outcome
+        }
         Err(error) => Err(error.to_string()),
     };
     match outcome {

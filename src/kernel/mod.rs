@@ -24,6 +24,7 @@
 
 pub mod announce;
 pub mod clock;
+pub mod identity;
 pub mod ipvs;
 pub mod lock;
 pub mod monitor;
@@ -31,6 +32,7 @@ pub mod netlink;
 pub mod packet;
 pub mod preflight;
 pub mod privilege;
+pub mod process;
 pub mod ready;
 pub mod rtnl;
 mod socket_error;

@@ -51,7 +51,7 @@ pub struct ConfigStatus {
 /// A worker process.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct WorkerStatus {
-    /// `vrrp` or `checker`.
+    /// `vrrp`, `checker` or `scripts`.
     pub name: String,
     /// Its process id; none while it is down.
     pub pid: Option<u32>,

@@ -9,9 +9,11 @@ pub mod document;
 #[cfg(test)]
 mod document_tests;
 mod render;
+mod scripts;
 mod snapshot;
 
 pub use render::render;
+pub use scripts::{ScriptsSnapshot, Told, TrackerReport};
 pub use snapshot::{
     AddressReport, CheckerSnapshot, InstanceReport, KernelServer, PoolReport, TableReport,
     VrrpSnapshot,

@@ -9,6 +9,7 @@
 //! | [`supervisor`] | configuration, control socket, signals, children, watchdog, last snapshots, the fence | root; parses nothing from the network |
 //! | [`vrrp`] | VRRP instances, virtual addresses, ARP/NA | `CAP_NET_ADMIN`, `CAP_NET_RAW` |
 //! | [`checker`] | probes, pools, the IPVS table | `CAP_NET_ADMIN`, `CAP_NET_RAW` |
+//! | [`scripts`] | track scripts, files and processes; notify scripts, FIFOs, mail | root (it runs programs as other users); reads nothing from the network |
 //! | api | status page and metrics: its seat is kept, it comes later | none |
 //!
 //! Workers talk only to the supervisor, over a socket pair, in the protocol of
@@ -23,6 +24,7 @@
 pub mod channel;
 pub mod checker;
 pub mod protocol;
+pub mod scripts;
 pub mod session;
 pub mod supervisor;
 pub mod vrrp;
@@ -32,7 +34,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::Config;
+use crate::model::{Config, Tracker, Tracking, VrrpCommon, VrrpInstance, Watch};
 
 /// The worker processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -42,11 +44,13 @@ pub enum Kind {
     Vrrp,
     /// Health checks and the IPVS table.
     Checker,
+    /// Programs and files that are tracked, and all that tells others.
+    Scripts,
 }
 
 impl Kind {
     /// Every worker, in the order in which they are started.
-    pub const ALL: [Kind; 2] = [Kind::Vrrp, Kind::Checker];
+    pub const ALL: [Kind; 3] = [Kind::Vrrp, Kind::Checker, Kind::Scripts];
 
     /// The name used in logs, file names and on the hidden command line.
     #[must_use]
@@ -54,6 +58,7 @@ impl Kind {
         match self {
             Kind::Vrrp => "vrrp",
             Kind::Checker => "checker",
+            Kind::Scripts => "scripts",
         }
     }
 
@@ -70,7 +75,23 @@ impl Kind {
             },
             Kind::Checker => Config {
                 global,
+                vrrp: VrrpCommon {
+                    trackers: trackers(config, |watch| matches!(watch, Watch::VirtualServer(_))),
+                    ..VrrpCommon::default()
+                },
                 virtual_servers: config.virtual_servers.clone(),
+                ..Config::default()
+            },
+            Kind::Scripts => Config {
+                global,
+                vrrp_instances: config.vrrp_instances.iter().map(told).collect(),
+                vrrp: VrrpCommon {
+                    sync_groups: config.vrrp.sync_groups.clone(),
+                    trackers: trackers(config, |watch| {
+                        matches!(watch, Watch::Script(_) | Watch::File(_) | Watch::Process(_))
+                    }),
+                    ..VrrpCommon::default()
+                },
                 ..Config::default()
             },
         }
@@ -86,6 +107,36 @@ impl Kind {
     #[must_use]
     pub fn state_file(self, runtime_dir: &Path) -> PathBuf {
         runtime_dir.join(format!("{}.state", self.name()))
+    }
+}
+
+/// The trackers of some kind that somebody uses: what nobody uses is not measured.
+fn trackers(config: &Config, kind: fn(&Watch) -> bool) -> Vec<Tracker> {
+    let instances = config.vrrp_instances.iter().map(|one| &one.tracking);
+    let groups = config.vrrp.sync_groups.iter().map(|one| &one.tracking);
+    let uses =
+        |tracking: &Tracking, name: &str| tracking.trackers.iter().any(|one| one.name == name);
+    let used = |one: &&Tracker| {
+        kind(&one.watch)
+            && instances
+                .clone()
+                .chain(groups.clone())
+                .any(|tracking| uses(tracking, &one.name))
+    };
+    let trackers = &config.vrrp.trackers;
+    trackers.iter().filter(used).cloned().collect()
+}
+
+/// What those who tell others need to know of an instance.
+fn told(instance: &VrrpInstance) -> VrrpInstance {
+    VrrpInstance {
+        notify: instance.notify.clone(),
+        ..VrrpInstance::new(
+            instance.name.clone(),
+            instance.interface.clone(),
+            instance.virtual_router_id,
+            instance.family,
+        )
     }
 }
 

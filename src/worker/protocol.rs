@@ -7,7 +7,7 @@ use mono::Mono;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{self, Measured, Update};
-use crate::status::{CheckerSnapshot, VrrpSnapshot};
+use crate::status::{CheckerSnapshot, ScriptsSnapshot, VrrpSnapshot};
 
 /// From the supervisor to a worker.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -112,4 +112,18 @@ pub enum Snapshot {
     Vrrp(VrrpSnapshot),
     /// Of the checker worker.
     Checker(CheckerSnapshot),
+    /// Of the scripts worker.
+    Scripts(ScriptsSnapshot),
+}
+
+impl Snapshot {
+    /// When it was made.
+    #[must_use]
+    pub fn taken(&self) -> Mono {
+        match self {
+            Self::Vrrp(snapshot) => snapshot.taken,
+            Self::Checker(snapshot) => snapshot.taken,
+            Self::Scripts(snapshot) => snapshot.taken,
+        }
+    }
 }

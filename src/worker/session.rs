@@ -229,6 +229,11 @@ impl Session {
         });
     }
 
+    /// Tells the result of a tracker.
+    pub fn measured(&self, measured: Measured) {
+        self.send(&FromWorker::Measured(measured));
+    }
+
     /// Answers a request.
     pub fn done(&self, id: u64, outcome: Result<String, String>) {
         self.send(&FromWorker::Done { id, outcome });

@@ -122,7 +122,7 @@ impl Checker {
             Event::Configure { id, config, resume } => {
                 let left = resume.and_then(|resume| match resume.snapshot {
                     Snapshot::Checker(snapshot) => Some(snapshot),
-                    Snapshot::Vrrp(_) => None,
+                    _ => None,
                 });
                 self.configure(id, *config, left);
             }

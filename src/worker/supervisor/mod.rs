@@ -9,6 +9,7 @@
 pub mod child;
 pub mod control;
 mod fence;
+mod relay;
 mod report;
 mod requests;
 mod stop;
@@ -30,6 +31,7 @@ use tokio::time::MissedTickBehavior;
 
 use self::child::{Event, Running};
 use self::control::Call;
+use self::relay::Relay;
 use self::requests::Gather;
 use self::stop::Stopping;
 use super::Kind;
@@ -145,6 +147,7 @@ struct Supervisor {
     incarnations: u64,
     requests: u64,
     gathers: Vec<Gather>,
+    relay: Relay,
     stopping: Option<Stopping>,
 }
 
@@ -241,6 +244,7 @@ impl Supervisor {
             incarnations: 0,
             requests: 0,
             gathers: Vec::new(),
+            relay: Relay::default(),
             stopping: None,
         }
     }
@@ -359,6 +363,7 @@ impl Supervisor {
         );
         let id = self.next_request();
         let part = kind.part(&self.config);
+        let kept = self.relay.at_start(kind, &self.config);
         let seat = self.seat(kind);
         seat.restart_at = None;
         seat.stopped = false;
@@ -371,6 +376,9 @@ impl Supervisor {
                 );
                 let update = Box::new(Update::between(&Config::default(), &part));
                 running.send(&ToWorker::Configure { id, update, resume });
+                for message in &kept {
+                    running.send(message);
+                }
                 seat.running = Some(running);
                 seat.sent = part;
             }
@@ -436,8 +444,8 @@ impl Supervisor {
     }
 
     /// Passes on what one worker has for another. One that is not running gets what it
-    /// needs to know when it starts.
-    fn relay(&self, to: Kind, message: &ToWorker) {
+    /// needs to know when it starts ([`relay`]).
+    fn pass_on(&self, to: Kind, message: &ToWorker) {
         let seat = self.seats.get(&to);
         if let Some(running) = seat.and_then(|seat| seat.running.as_ref()) {
             running.send(message);
@@ -464,20 +472,27 @@ impl Supervisor {
                 if let (None, Some(last)) = (id, &mut seat.last) {
                     snapshot.keep_pools_of(&mut last.snapshot);
                 }
+                let told = snapshot.told_until();
                 seat.last = Some(Resume {
                     snapshot: *snapshot,
                     alive_until: now,
                 });
                 seat.unsaved = true;
+                if let Some(told) = told {
+                    self.relay.told(told);
+                }
                 if let Some(id) = id {
                     self.answered(id, None);
                 }
             }
             FromWorker::Measured(measured) => {
-                self.relay(Kind::Vrrp, &ToWorker::Measured(measured));
+                self.relay.measured(measured.clone());
+                self.pass_on(Kind::Vrrp, &ToWorker::Measured(measured));
             }
-            // Until there is a worker that tells others.
-            FromWorker::Event(_) => {}
+            FromWorker::Event(event) => {
+                let event = self.relay.event(event, now);
+                self.pass_on(Kind::Scripts, &ToWorker::Event(event));
+            }
             FromWorker::Done { id, outcome } => self.answered(id, Some((kind, outcome))),
             FromWorker::Stopped { left } => {
                 seat.stopped = true;
@@ -510,7 +525,7 @@ impl Snapshot {
     fn vrrp(&self) -> Option<&crate::status::VrrpSnapshot> {
         match self {
             Snapshot::Vrrp(snapshot) => Some(snapshot),
-            Snapshot::Checker(_) => None,
+            _ => None,
         }
     }
 
@@ -525,7 +540,7 @@ impl Snapshot {
     fn checker(&self) -> Option<&crate::status::CheckerSnapshot> {
         match self {
             Snapshot::Checker(snapshot) => Some(snapshot),
-            Snapshot::Vrrp(_) => None,
+            _ => None,
         }
     }
 }

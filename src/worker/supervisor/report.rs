@@ -87,10 +87,7 @@ fn unix(then: Mono) -> f64 {
 }
 
 fn worker(kind: Kind, seat: &Seat, now: Mono) -> WorkerStatus {
-    let taken = seat.last.as_ref().map(|last| match &last.snapshot {
-        crate::worker::protocol::Snapshot::Vrrp(snapshot) => snapshot.taken,
-        crate::worker::protocol::Snapshot::Checker(snapshot) => snapshot.taken,
-    });
+    let taken = seat.last.as_ref().map(|last| last.snapshot.taken());
     WorkerStatus {
         name: kind.to_string(),
         pid: seat.running.as_ref().map(|running| running.pid),

@@ -1,6 +1,6 @@
 //! Stopping in order: first VRRP gives the addresses up, then the checker
 //! clears its part of the IPVS table, so that no packet finds an address
-//! without a table behind it.
+//! without a table behind it; at last whoever tells others, with all there was to tell.
 
 use std::time::Duration;
 
@@ -66,9 +66,13 @@ impl Supervisor {
                     fence::addresses(seat.last.as_ref().map(|last| &last.snapshot));
                 }
                 self.stop_worker(Kind::Checker);
-                self.seat(Kind::Checker).running.is_none()
+                self.continue_stopping()
             }
-            Kind::Checker => true,
+            Kind::Checker => {
+                self.stop_worker(Kind::Scripts);
+                self.continue_stopping()
+            }
+            Kind::Scripts => true,
         }
     }
 }
