@@ -45,6 +45,22 @@ impl Cable {
         self.on_port(&["master", &self.bridge, "up"])
     }
 
+    /// What happens to the frames on their way to the host.
+    ///
+    /// # Errors
+    /// When the kernel has no netem.
+    pub fn netem_to_host(&self, netem: Netem) -> Result<()> {
+        self.switch.netem(&self.port, netem)
+    }
+
+    /// Takes back what [`Cable::netem_to_host`] did.
+    ///
+    /// # Errors
+    /// When nothing was done.
+    pub fn clear_netem_to_host(&self) -> Result<()> {
+        self.switch.clear_netem(&self.port)
+    }
+
     fn on_port(&self, what: &[&str]) -> Result<()> {
         let mut command = vec!["ip", "link", "set", &self.port];
         command.extend(what);
@@ -61,6 +77,10 @@ pub struct Netem {
     pub delay_ms: f64,
     /// The delay varies by as much, in milliseconds.
     pub jitter_ms: f64,
+    /// Share that is sent twice, in percent.
+    pub duplicate: f64,
+    /// Share that overtakes the delayed ones, in percent.
+    pub reorder: f64,
 }
 
 impl Host {
@@ -72,11 +92,37 @@ impl Host {
         let loss = format!("{}%", netem.loss);
         let delay = format!("{}ms", netem.delay_ms);
         let jitter = format!("{}ms", netem.jitter_ms);
-        let command = [
-            "tc", "qdisc", "replace", "dev", interface, "root", "netem", "delay", &delay, &jitter,
-            "loss", &loss,
+        let duplicate = format!("{}%", netem.duplicate);
+        let reorder = format!("{}%", netem.reorder);
+        let mut command = vec![
+            "tc",
+            "qdisc",
+            "replace",
+            "dev",
+            interface,
+            "root",
+            "netem",
+            "delay",
+            &delay,
+            &jitter,
+            "loss",
+            &loss,
+            "duplicate",
+            &duplicate,
         ];
+        if netem.reorder > 0.0 {
+            command.extend(["reorder", &reorder]);
+        }
         self.run_list(&command).map(drop)
+    }
+
+    /// Takes back what [`Host::netem`] did.
+    ///
+    /// # Errors
+    /// When nothing was done.
+    pub fn clear_netem(&self, interface: &str) -> Result<()> {
+        self.run(["tc", "qdisc", "del", "dev", interface, "root"])
+            .map(drop)
     }
 
     /// Drops packets that arrive and match, without an answer: words of an iptables rule such

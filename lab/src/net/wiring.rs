@@ -1,10 +1,13 @@
 //! Bridges, cables and addresses.
 
+use std::net::IpAddr;
 use std::time::Duration;
+
+use nix::ifaddrs::getifaddrs;
 
 use super::faults::Cable;
 use super::{Host, Lab};
-use crate::failure::{Failure, Result};
+use crate::failure::{Attempt, Failure, Result};
 use crate::watch::eventually;
 
 impl Lab {
@@ -93,6 +96,26 @@ impl Host {
     /// When `ip` fails.
     pub fn has_address(&self, address: &str) -> Result<bool> {
         self.lists_address(&["ip", "-o", "addr", "show"], address)
+    }
+
+    /// All addresses of the host with their interfaces, without starting a process.
+    ///
+    /// # Errors
+    /// When the kernel does not list them.
+    pub fn addresses(&self) -> Result<Vec<(String, IpAddr)>> {
+        let listed = self
+            .inside(|| getifaddrs().map(Iterator::collect::<Vec<_>>))?
+            .attempt(|| format!("list the addresses of {}", self.name()))?;
+        let all = listed.into_iter().filter_map(|entry| {
+            let address = entry.address?;
+            let ip = match (address.as_sockaddr_in(), address.as_sockaddr_in6()) {
+                (Some(four), _) => IpAddr::from(four.ip()),
+                (None, Some(six)) => IpAddr::from(six.ip()),
+                (None, None) => return None,
+            };
+            Some((entry.interface_name, ip))
+        });
+        Ok(all.collect())
     }
 
     fn lists_address(&self, command: &[&str], address: &str) -> Result<bool> {

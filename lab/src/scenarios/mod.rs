@@ -1,5 +1,6 @@
 //! What must hold, as scenarios: each builds its own world and says what went wrong in it.
 
+mod chaos;
 mod checks;
 mod crash;
 mod drift;
@@ -68,7 +69,7 @@ impl Scenario {
 }
 
 /// Every scenario, subject by subject.
-const SUBJECTS: [&[Scenario]; 12] = [
+const SUBJECTS: [&[Scenario]; 13] = [
     selftest::SCENARIOS,
     site::SCENARIOS,
     checks::SCENARIOS,
@@ -77,6 +78,7 @@ const SUBJECTS: [&[Scenario]; 12] = [
     drift::SCENARIOS,
     interop::SCENARIOS,
     hostile::SCENARIOS,
+    chaos::SCENARIOS,
     examples::SCENARIOS,
     operator::SCENARIOS,
     trouble::SCENARIOS,

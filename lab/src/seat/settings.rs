@@ -150,19 +150,21 @@ virtual_addresses = {:?}
         let line = match self.auth {
             Auth::None => String::new(),
             Auth::Pass(password) => format!("auth_pass = \"{password}\"\n"),
-            Auth::Ah(password) => format!("auth_type = \"ah\"\nauth_pass = \"{password}\"\n"),
+            Auth::Ah(password) => {
+                format!("authentication = {{ type = \"ah\", password = \"{password}\" }}\n")
+            }
         };
         text.push_str(&line);
         if let Some(unicast) = self.unicast {
             // Writing to a string cannot fail.
             let _ = writeln!(
                 text,
-                "unicast_src_ip = \"{}\"\nunicast_peers = [\"{}\"]",
+                "source = \"{}\"\nunicast_peers = [\"{}\"]",
                 unicast.source, unicast.peer
             );
         }
         if self.vmac {
-            text.push_str("use_vmac = true\n");
+            text.push_str("vmac = true\n");
         }
         text.push_str(&self.toml);
         text
