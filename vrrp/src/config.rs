@@ -19,8 +19,9 @@ pub struct Config {
     pub vrid: u8,
     /// Protocol version spoken; adverts of the other one are rejected.
     pub version: Version,
-    /// 1..=255; 255 says that this host owns the addresses, and is then Master whenever
-    /// it runs and always preempts.
+    /// The base priority, 1..=255; 255 says that this host owns the addresses, and is
+    /// then Master whenever it runs and always preempts. What is tracked adds to it or
+    /// takes from it, see [`Config::effective_priority`].
     pub priority: u8,
     /// Time between our adverts as Master. v2: whole seconds, 1..=255. v3: multiples of
     /// 10 ms, 10 ms..=40.95 s.
@@ -41,9 +42,53 @@ pub struct Config {
     /// How long after becoming Master the addresses are announced a second time, for
     /// switches and hosts that missed the first. Zero: not again.
     pub announce_delay: Duration,
+    /// How long after a rival Master was announced over this is done once more. At
+    /// least [`RIVAL_ANNOUNCE_GAP`](crate::RIVAL_ANNOUNCE_GAP), which is what smaller
+    /// values mean.
+    pub lower_prio_announce_delay: Duration,
+    /// Whether a Master leaves the adverts of a lower-ranking one unanswered. RFC 9568
+    /// asks for the answer; RFC 3768 knows none.
+    pub lower_prio_no_advert: bool,
+    /// Whether a Master that yields to a higher-ranking one sends one advert first, for
+    /// the sake of peers that want to see it.
+    pub higher_prio_send_advert: bool,
+    /// Whether the owner (priority 255) ignores all adverts while it is Master, those of
+    /// a second owner included.
+    pub owner_ignore_adverts: bool,
+    /// Whether the address list of every advert is compared with ours. If not, the lists
+    /// of a sender are compared once and taken to stay as they are until another sends.
+    pub check_addresses: bool,
+    /// Whether a Master whose timer was so late that a Backup may have taken over falls
+    /// back to Backup and listens, instead of asserting itself.
+    pub timer_expired_backup: bool,
 }
 
 impl Config {
+    /// A configuration with the RFC's values: adverts every second, preemption at once,
+    /// three adverts to miss. No addresses, each announcement once, and
+    /// [`timer_expired_backup`](Self::timer_expired_backup) set.
+    #[must_use]
+    pub fn new(vrid: u8, version: Version, priority: u8) -> Self {
+        Self {
+            vrid,
+            version,
+            priority,
+            advert_interval: Duration::from_secs(1),
+            preempt: true,
+            preempt_delay: Duration::ZERO,
+            down_timer_adverts: 3,
+            auth: Auth::None,
+            addresses: Vec::new(),
+            announce_delay: Duration::ZERO,
+            lower_prio_announce_delay: Duration::ZERO,
+            lower_prio_no_advert: false,
+            higher_prio_send_advert: false,
+            owner_ignore_adverts: false,
+            check_addresses: true,
+            timer_expired_backup: true,
+        }
+    }
+
     /// The nearest configuration whose every value lies in its range.
     ///
     /// v2 intervals are rounded to the nearest second and v3 intervals to the nearest
@@ -54,6 +99,17 @@ impl Config {
         self.down_timer_adverts = self.down_timer_adverts.max(1);
         self.advert_interval = clamp_interval(self.version, self.advert_interval);
         self
+    }
+
+    /// The priority that results from tracking: the base and the sum of the weights,
+    /// brought into 1..=254. A base of 255 is never altered.
+    #[must_use]
+    pub fn effective_priority(&self, adjust: i32) -> u8 {
+        if self.is_owner() {
+            return OWNER_PRIORITY;
+        }
+        let sum = i32::from(self.priority).saturating_add(adjust);
+        u8::try_from(sum.clamp(1, 254)).unwrap_or(1)
     }
 
     /// Whether this router owns the virtual addresses.
@@ -77,6 +133,16 @@ pub(crate) fn clamp_interval(version: Version, interval: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn weights_stay_within_the_priorities_of_a_backup() {
+        let effective =
+            |base, adjust| Config::new(51, Version::V3, base).effective_priority(adjust);
+        assert_eq!([effective(100, -30), effective(100, 30)], [70, 130]);
+        assert_eq!([effective(100, -300), effective(100, 300)], [1, 254]);
+        assert_eq!([effective(1, i32::MIN), effective(1, i32::MAX)], [1, 254]);
+        assert_eq!([effective(255, -300), effective(255, 1)], [255, 255]);
+    }
 
     #[test]
     fn intervals_are_rounded_to_the_wire() {

@@ -39,6 +39,17 @@ pub struct Peer {
     pub priority: u8,
 }
 
+/// The way an advert came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Via {
+    /// The interface of the virtual router.
+    #[default]
+    Primary,
+    /// A second interface, on which the same adverts are sent.
+    Heartbeat,
+}
+
 /// Something that happened to an instance.
 #[derive(Clone, Debug)]
 pub enum Input<'a> {
@@ -48,18 +59,33 @@ pub enum Input<'a> {
         /// Our primary address: the source of our adverts.
         source: IpAddr,
     },
-    /// Stop taking part; a Master gives the addresses up with priority 0.
+    /// Stop taking part, in good order: a Master gives up with priority 0, and keeps
+    /// serving the addresses until its successor is heard or the time for that is over,
+    /// see [`Instance::handing_over`](crate::Instance::handing_over). Given again during
+    /// that time, it ends it.
     Shutdown,
-    /// The interface cannot be used (link down, address gone, a tracked condition
-    /// failed). As `Shutdown`, for another reason.
+    /// The virtual router cannot run (link down, address gone, a tracked condition
+    /// failed): stop at once. A Master gives up with priority 0 and removes the addresses.
     Fault,
+    /// Give the addresses up, but stay willing: a Master becomes Backup, with a hand-over
+    /// as for `Shutdown`, and leaves its successor alone, as with `nopreempt`, until it
+    /// is Master again, is shut down, or is configured anew. If no successor is heard, it
+    /// goes on as Master. Others than a Master do nothing.
+    Release,
     /// An advert for this virtual router that passed the decoder's checks.
     Advert {
         /// Source address of the packet.
         src: IpAddr,
+        /// The way it came.
+        via: Via,
+        /// Our own source address on that way.
+        own: IpAddr,
         /// Its content.
         advert: &'a Advert,
     },
+    /// The sum of the weights of what is tracked, see
+    /// [`Config::effective_priority`](crate::Config::effective_priority).
+    Adjust(i32),
     /// A new configuration for the same virtual router: `vrid` and `version` stay as
     /// they are. (To change these, shut this instance down and start another: to its
     /// peers it is another router.)
@@ -73,9 +99,10 @@ pub enum Input<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Effect {
-    /// Send an advert now, with the present configuration but this priority.
+    /// Send an advert now, on every way there is, with the present configuration but
+    /// this priority.
     Send {
-        /// 0 says that we give up, anything else is the configured priority.
+        /// 0 says that we give up, anything else is the effective priority.
         priority: u8,
     },
     /// The addresses of the present configuration, and no others of this instance, are
@@ -85,8 +112,11 @@ pub enum Effect {
     RemoveAddresses,
     /// Tell the segment where the addresses are: gratuitous ARP, unsolicited neighbour
     /// advertisements.
-    Announce,
-    /// The state changed. Always the last effect of the step that caused it.
+    Announce {
+        /// Why now.
+        cause: Cause,
+    },
+    /// The state changed. Always the last effect of a change.
     Transition {
         /// State before.
         from: State,
@@ -99,6 +129,18 @@ pub enum Effect {
     Rejected(Rejection),
     /// An advert was processed, but an operator should know about it.
     Surprise(Surprise),
+}
+
+/// Why the addresses are announced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// We became Master, or hold other addresses than before.
+    Master,
+    /// For the second time after that, for those who missed the first.
+    Again,
+    /// Another router was Master too and may have been the last one heard.
+    Rival,
 }
 
 /// Why the state changed.
@@ -118,13 +160,24 @@ pub enum Reason {
     MasterLeft,
     /// To Master: the Master has a lower priority than we have.
     Preempting,
+    /// To Master: we gave the addresses up, and nobody took them.
+    NoSuccessor,
+    /// The sync group moved, and this instance with it.
+    Group,
     /// To Backup: a router of higher priority is Master.
     HigherPriority,
     /// To Backup: a router of our priority and a higher address is Master.
     HigherAddress,
+    /// To Backup: another router owns the addresses too and does not yield to us, though
+    /// it should.
+    SecondOwner,
+    /// To Backup: our timer was so late that a Backup may have taken over.
+    Late,
+    /// To Backup: asked to give the addresses up.
+    Released,
     /// To Initialize: asked to stop.
     Shutdown,
-    /// To Initialize: the interface became unusable.
+    /// To Initialize: unable to run.
     Fault,
 }
 
@@ -137,10 +190,15 @@ impl fmt::Display for Reason {
             Reason::MasterDown => "no master heard",
             Reason::MasterLeft => "the master gave up",
             Reason::Preempting => "the master had a lower priority",
+            Reason::NoSuccessor => "nobody took the addresses",
+            Reason::Group => "the sync group moved",
+            Reason::SecondOwner => "another owner of the addresses persists",
+            Reason::Late => "own timer late, listening first",
+            Reason::Released => "released",
             Reason::HigherPriority => "a router of higher priority is master",
             Reason::HigherAddress => "a router of equal priority and higher address is master",
             Reason::Shutdown => "shut down",
-            Reason::Fault => "interface unusable",
+            Reason::Fault => "cannot run",
         })
     }
 }

@@ -6,27 +6,37 @@
 //!   in v2 too, it heals a split sooner), and announces the addresses: the rival may
 //!   have been the last one heard by switches and hosts. It announces again
 //!   [`RIVAL_ANNOUNCE_GAP`] later, when the rival has had time to let go, and never
-//!   more often than that, however much is said. Answers to lower-ranking adverts are
-//!   limited to ten per advert interval, so that two routers that cannot agree do not
-//!   shout at the speed of the wire.
+//!   more often than that, however much is said. Answers are limited to ten per advert
+//!   interval, so that neither two routers that cannot agree nor a flood of forged
+//!   adverts make us shout at the speed of the wire. An answer to priority 0 beyond that
+//!   is not dropped but late, for Backups wait for it.
+//! - As Backup, priority 0 only ever brings the takeover forward.
 //! - An advert with other addresses than ours counts, and is reported.
 //! - A Backup that becomes the owner by [`Input::Reconfigure`] takes over at once.
-//! - A Master that wakes up late, by however much (a suspended virtual machine), sends
-//!   its advert and goes on: if someone better has taken over, the answer ends it
-//!   within a round trip. Adverts that waited in the socket meanwhile should be given
-//!   first, see the crate's page.
+//! - A Master that wakes up so late that a Backup may have taken over (a suspended
+//!   virtual machine, a starved processor) listens for one advert interval and its skew
+//!   time before it rules by the usual rules again, unless
+//!   [`timer_expired_backup`](Config::timer_expired_backup) is off. A Backup that wakes
+//!   up more than an advert interval late listens for one interval more, once.
+//! - Making before breaking: see [`Input::Shutdown`], [`Input::Release`] and
+//!   [`timers::hand_over`](crate::timers::hand_over).
+//! - Two owners (priority 255), and adverts that come two ways: see `rivals`.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 use mono::Mono;
 
-use crate::{Advert, Config, Effect, Input, Peer, Reason, State};
+use crate::{Advert, Cause, Config, Effect, Input, Peer, Reason, State};
 
 mod advert;
+mod group;
+mod leave;
 mod reconfigure;
+mod rivals;
 mod snapshot;
 
+use rivals::Rivals;
 pub use snapshot::Snapshot;
 
 /// The shortest time between two announcements caused by rival Masters.
@@ -39,6 +49,10 @@ pub const RIVAL_ANNOUNCE_GAP: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Instance {
     config: Config,
+    /// What tracking adds to the priority.
+    adjust: i32,
+    /// Whether a sync group decides when this instance becomes Master.
+    grouped: bool,
     state: State,
     /// Our primary address; `None` only in Initialize.
     source: Option<IpAddr>,
@@ -51,20 +65,35 @@ pub struct Instance {
     learned: Option<Duration>,
     /// The Master a Backup last heard, followed or not.
     master: Option<Peer>,
+    /// Until when `master` counts as heard on the primary way.
+    primary_until: Mono,
     /// Why a Backup will become Master if its timer expires now.
     takeover: Reason,
+    /// From when the Master counts as silent for the other members of a group.
+    silent_at: Mono,
+    /// Whether the Backup has already listened longer because its timer was late.
+    listened: bool,
     /// Until when a Master of lower priority is tolerated, once one is heard.
     preempt_at: Option<Mono>,
+    /// Whether we gave the addresses up and leave whoever took them alone.
+    released: bool,
+    /// Until when we serve the addresses we gave up, unless a successor is heard.
+    handing_until: Option<Mono>,
     /// The second announcement after becoming Master.
     announce_at: Option<Mono>,
     /// The announcement that follows up a rival.
     rival_announce_at: Option<Mono>,
     /// Until when rivals cause no announcement at once.
     announce_quiet_until: Mono,
-    /// Until when lower-ranking Masters get no answer of their own.
+    /// Until when others get no answer of their own.
     answer_quiet_until: Mono,
     /// When we last sent an advert.
     last_advert: Option<Mono>,
+    /// From when a Backup may have missed us as Master.
+    missed_at: Mono,
+    rivals: Rivals,
+    /// Whose address list was compared last, where that is done once.
+    compared: Option<IpAddr>,
 }
 
 impl Instance {
@@ -73,6 +102,8 @@ impl Instance {
     pub fn new(config: Config) -> Self {
         let config = config.clamped();
         Self {
+            adjust: 0,
+            grouped: false,
             state: State::Initialize,
             source: None,
             since: None,
@@ -80,13 +111,21 @@ impl Instance {
             timer: None,
             learned: None,
             master: None,
+            primary_until: Mono::ZERO,
             takeover: Reason::MasterDown,
+            silent_at: Mono::ZERO,
+            listened: false,
             preempt_at: None,
+            released: false,
+            handing_until: None,
             announce_at: None,
             rival_announce_at: None,
             announce_quiet_until: Mono::ZERO,
             answer_quiet_until: Mono::ZERO,
             last_advert: None,
+            missed_at: Mono::ZERO,
+            rivals: Rivals::default(),
+            compared: None,
             config,
         }
     }
@@ -98,12 +137,26 @@ impl Instance {
     /// timers last longer.
     pub fn step(&mut self, now: Mono, input: Input<'_>, out: &mut Vec<Effect>) {
         match input {
+            Input::Shutdown => return self.shutdown(now, Reason::Shutdown, out),
+            Input::Fault => return self.fault(now, Reason::Fault, out),
+            Input::Release => return self.release(now, out),
+            _ => {}
+        }
+        if self.is_missed(now) {
+            self.step_down_late(now, out);
+        }
+        match input {
             Input::Startup { source } => self.startup(now, source, out),
-            Input::Shutdown => self.leave(now, Reason::Shutdown, out),
-            Input::Fault => self.leave(now, Reason::Fault, out),
-            Input::Advert { src, advert } => self.advert(now, src, advert, out),
+            Input::Advert {
+                src,
+                via,
+                own,
+                advert,
+            } => self.advert(now, src, (via, own), advert, out),
+            Input::Adjust(adjust) => self.adjust(now, adjust, out),
             Input::Reconfigure(config) => self.reconfigure(now, config, out),
             Input::Timer => self.timer(now, out),
+            Input::Shutdown | Input::Fault | Input::Release => {}
         }
     }
 
@@ -111,10 +164,9 @@ impl Instance {
     /// happened.
     #[must_use]
     pub fn deadline(&self) -> Option<Mono> {
-        [self.timer, self.announce_at, self.rival_announce_at]
-            .into_iter()
-            .flatten()
-            .min()
+        let announce = [self.announce_at, self.rival_announce_at];
+        let all = announce.into_iter().chain([self.timer, self.handing_until]);
+        all.flatten().min()
     }
 
     /// The present state.
@@ -129,7 +181,32 @@ impl Instance {
         &self.config
     }
 
-    /// Our primary address, as given by [`Input::Startup`]; `None` in Initialize.
+    /// The effective priority: the base with what tracking adds, or 254 while an owner
+    /// yields to a second one.
+    #[must_use]
+    pub fn priority(&self) -> u8 {
+        self.priority_under(&self.config)
+    }
+
+    /// The configured priority.
+    #[must_use]
+    pub fn base_priority(&self) -> u8 {
+        self.config.priority
+    }
+
+    /// Whether we have given the addresses up but still serve them until the successor
+    /// is heard.
+    ///
+    /// The addresses are to be on the host while this is so or the state is Master. The
+    /// driver goes on giving adverts and [`Input::Timer`]; the end shows as
+    /// [`Effect::RemoveAddresses`], or as the return to Master.
+    #[must_use]
+    pub fn handing_over(&self) -> bool {
+        self.handing_until.is_some()
+    }
+
+    /// Our primary address, as given by [`Input::Startup`]; `None` in Initialize, except
+    /// during a hand-over.
     #[must_use]
     pub fn source(&self) -> Option<IpAddr> {
         self.source
@@ -142,7 +219,7 @@ impl Instance {
         match self.state {
             State::Master => self.source.map(|address| Peer {
                 address,
-                priority: self.config.priority,
+                priority: self.priority(),
             }),
             _ => self.master,
         }
@@ -169,7 +246,7 @@ impl Instance {
     /// to come, are left out: nothing else depends on them.
     #[must_use]
     pub fn relative(&self, now: Mono) -> Self {
-        let rel = |t: Option<Mono>| t.map(|t| Mono::ZERO + t.since(now));
+        let rel = |t: Mono| Mono::ZERO + t.since(now);
         Self {
             since: None,
             reason: None,
@@ -177,52 +254,49 @@ impl Instance {
             announce_at: None,
             rival_announce_at: None,
             announce_quiet_until: Mono::ZERO,
-            timer: rel(self.timer),
-            preempt_at: rel(self.preempt_at),
-            answer_quiet_until: Mono::ZERO + self.answer_quiet_until.since(now),
+            timer: self.timer.map(rel),
+            primary_until: rel(self.primary_until),
+            silent_at: rel(self.silent_at),
+            preempt_at: self.preempt_at.map(rel),
+            handing_until: self.handing_until.map(rel),
+            answer_quiet_until: rel(self.answer_quiet_until),
+            missed_at: rel(self.missed_at),
+            rivals: self.rivals.relative(rel),
             ..self.clone()
         }
     }
 
     fn startup(&mut self, now: Mono, source: IpAddr, out: &mut Vec<Effect>) {
         let moved = self.source.replace(source) != Some(source);
-        match self.state {
-            State::Initialize if self.config.is_owner() => {
-                self.become_master(now, Reason::Owner, out);
+        match (self.state, self.handing_until) {
+            // On the way out, and called back: as after a release.
+            (State::Initialize, Some(_)) => {
+                self.takeover = Reason::NoSuccessor;
+                self.transition(now, State::Backup, Reason::Startup, out);
             }
-            State::Initialize => self.become_backup(now, None, Reason::Startup, out),
-            State::Master if moved => self.send_advert(now, out),
-            State::Master | State::Backup => {}
+            (State::Initialize, None) => self.start(now, out),
+            (State::Master, _) if moved => self.send_advert(now, out),
+            (State::Master | State::Backup, _) => {}
         }
     }
 
-    fn leave(&mut self, now: Mono, reason: Reason, out: &mut Vec<Effect>) {
-        if self.state == State::Initialize {
-            return;
+    fn start(&mut self, now: Mono, out: &mut Vec<Effect>) {
+        if self.config.is_owner() && !self.grouped {
+            return self.become_master(now, Reason::Owner, out);
         }
-        if self.state == State::Master {
-            out.push(Effect::Send { priority: 0 });
-            out.push(Effect::RemoveAddresses);
-            self.last_advert = Some(now);
+        self.become_backup(now, None, Reason::Startup, out);
+        if self.config.is_owner() {
+            self.take_over_now(now, Reason::Owner);
         }
-        self.forget();
-        self.source = None;
-        self.transition(now, State::Initialize, reason, out);
     }
 
     fn timer(&mut self, now: Mono, out: &mut Vec<Effect>) {
-        if let Some(due) = self.timer.filter(|t| *t <= now) {
+        if self.handing_until.is_some_and(|t| t <= now) {
+            self.no_successor(now, out);
+        } else if let Some(due) = self.timer.filter(|t| *t <= now) {
             match self.state {
-                State::Backup => self.become_master(now, self.takeover, out),
-                State::Master => {
-                    self.send_advert(now, out);
-                    // From deadline to deadline, so that small delays do not
-                    // add up; after a gap, from now, so that nothing is made up for.
-                    let next = due + self.config.advert_interval;
-                    if next > now {
-                        self.timer = Some(next);
-                    }
-                }
+                State::Backup => self.takeover_due(now, due, out),
+                State::Master => self.advert_due(now, due, out),
                 State::Initialize => {}
             }
         }
@@ -234,9 +308,53 @@ impl Instance {
         if rival {
             self.rival_announce_at = None;
         }
-        if second || rival {
-            self.announce(now, out);
+        if second {
+            self.announce(now, Cause::Again, out);
+        } else if rival {
+            self.announce(now, Cause::Rival, out);
         }
+    }
+
+    fn takeover_due(&mut self, now: Mono, due: Mono, out: &mut Vec<Effect>) {
+        let interval = self.interval();
+        if now.since(due) > interval && !self.listened {
+            self.listened = true;
+            self.timer = Some(now + interval);
+            self.silent_at = now + interval;
+        } else if !self.grouped {
+            self.become_master(now, self.takeover, out);
+        }
+    }
+
+    fn advert_due(&mut self, now: Mono, due: Mono, out: &mut Vec<Effect>) {
+        if due == self.answer_quiet_until {
+            // An answer that had to wait.
+            self.answer_quiet_until = now + self.answer_gap();
+        }
+        self.send_advert(now, out);
+        // From deadline to deadline, so that small delays do not add up; after a gap,
+        // from now, so that nothing is made up for.
+        let next = due + self.config.advert_interval;
+        if next > now {
+            self.timer = Some(next);
+        }
+    }
+
+    /// Whether a Backup may have missed this Master by now.
+    fn is_missed(&self, now: Mono) -> bool {
+        let is_master = self.state == State::Master;
+        is_master && self.config.timer_expired_backup && now >= self.missed_at
+    }
+
+    /// Listens: a Master that lives speaks within an interval.
+    fn step_down_late(&mut self, now: Mono, out: &mut Vec<Effect>) {
+        let interval = self.config.advert_interval;
+        out.push(Effect::RemoveAddresses);
+        self.become_backup(now, None, Reason::Late, out);
+        self.silent_at = now + interval;
+        self.timer = Some(
+            self.silent_at + crate::timers::skew(self.config.version, self.priority(), interval),
+        );
     }
 
     fn become_backup(
@@ -249,13 +367,14 @@ impl Instance {
         self.forget();
         match heard {
             Some((sender, interval)) => self.follow(now, sender, interval),
-            None => self.timer = Some(now + self.takeover_time(&self.config)),
+            None => self.wait(now),
         }
         self.transition(now, State::Backup, reason, out);
     }
 
     fn become_master(&mut self, now: Mono, reason: Reason, out: &mut Vec<Effect>) {
         self.forget();
+        self.rivals.lowered = false;
         self.send_advert(now, out);
         out.push(Effect::AddAddresses);
         self.announce_twice(now, out);
@@ -274,30 +393,59 @@ impl Instance {
         self.timer = None;
         self.master = None;
         self.learned = None;
+        self.primary_until = Mono::ZERO;
         self.takeover = Reason::MasterDown;
+        self.silent_at = Mono::ZERO;
+        self.listened = false;
         self.preempt_at = None;
+        self.released = false;
+        self.handing_until = None;
         self.announce_at = None;
         self.rival_announce_at = None;
         self.announce_quiet_until = Mono::ZERO;
         self.answer_quiet_until = Mono::ZERO;
+        self.missed_at = Mono::ZERO;
+        self.rivals.forget();
+        self.compared = None;
+    }
+
+    /// Makes the takeover due at once.
+    fn take_over_now(&mut self, now: Mono, reason: Reason) {
+        self.takeover = reason;
+        self.timer = Some(now);
+        self.silent_at = now;
     }
 
     fn send_advert(&mut self, now: Mono, out: &mut Vec<Effect>) {
         out.push(Effect::Send {
-            priority: self.config.priority,
+            priority: self.priority(),
         });
+        let interval = self.config.advert_interval;
         self.last_advert = Some(now);
-        self.timer = Some(now + self.config.advert_interval);
+        self.timer = Some(now + interval);
+        self.missed_at = now + interval.saturating_mul(u32::from(self.config.down_timer_adverts));
     }
 
-    fn announce(&mut self, now: Mono, out: &mut Vec<Effect>) {
-        out.push(Effect::Announce);
+    fn announce(&mut self, now: Mono, cause: Cause, out: &mut Vec<Effect>) {
+        out.push(Effect::Announce { cause });
         self.announce_quiet_until = now + RIVAL_ANNOUNCE_GAP;
     }
 
     fn announce_twice(&mut self, now: Mono, out: &mut Vec<Effect>) {
-        self.announce(now, out);
+        self.announce(now, Cause::Master, out);
         let delay = self.config.announce_delay;
         self.announce_at = (!delay.is_zero()).then(|| now + delay);
+    }
+
+    /// The advert interval in force: ours as Master, in v3 the Master's as Backup.
+    fn interval(&self) -> Duration {
+        self.learned.unwrap_or(self.config.advert_interval)
+    }
+
+    fn priority_under(&self, config: &Config) -> u8 {
+        if self.rivals.lowered && config.is_owner() {
+            return rivals::YIELDING_OWNER;
+        }
+        config.effective_priority(self.adjust)
     }
 }

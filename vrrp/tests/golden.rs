@@ -11,7 +11,7 @@
 //!
 //! Times are seconds. The first line that is no comment is `config` with `key=value`
 //! pairs; then every input is `@ TIME WHAT`, WHAT being one of `startup ADDRESS`,
-//! `shutdown`, `fault`, `timer`, `advert SOURCE key=value..`, `reconfigure key=value..`
+//! `shutdown`, `fault`, `release`, `adjust SUM`, `timer`, `advert SOURCE key=value..`, `reconfigure key=value..`
 //! (changes to the present configuration) and `resume ADDRESS alive=TIME` (the process
 //! has died, and another takes over with its snapshot).
 
@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mono::Mono;
-use vrrp::{Advert, Auth, Config, Effect, Input, Instance, Version};
+use vrrp::{Advert, Auth, Config, Effect, Input, Instance, Version, Via};
 
 fn seconds(text: &str) -> Duration {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
@@ -89,7 +89,10 @@ fn line(effect: &Effect) -> String {
         Effect::Send { priority } => format!("send {priority}"),
         Effect::AddAddresses => "add_addresses".to_owned(),
         Effect::RemoveAddresses => "remove_addresses".to_owned(),
-        Effect::Announce => "announce".to_owned(),
+        Effect::Announce { cause } => {
+            let cause = serde_json::to_value(cause).expect("a cause");
+            format!("announce {}", name(cause))
+        }
         Effect::Transition { from, to, reason } => {
             let reason = serde_json::to_value(reason).expect("a reason");
             format!("transition {from} -> {to}: {}", name(reason))
@@ -108,11 +111,24 @@ fn perform(instance: &mut Instance, now: Mono, what: &str, out: &mut Vec<Effect>
         "startup" => instance.step(now, Input::Startup { source: source() }, out),
         "shutdown" => instance.step(now, Input::Shutdown, out),
         "fault" => instance.step(now, Input::Fault, out),
+        "release" => instance.step(now, Input::Release, out),
+        "adjust" => {
+            let sum = rest.parse().expect("a number");
+            instance.step(now, Input::Adjust(sum), out);
+        }
         "timer" => instance.step(now, Input::Timer, out),
         "advert" => {
             let advert = &advert(instance, pairs);
             let src = source();
-            instance.step(now, Input::Advert { src, advert }, out);
+            let own = instance.source().unwrap_or(src);
+            let via = Via::Primary;
+            let input = Input::Advert {
+                src,
+                via,
+                own,
+                advert,
+            };
+            instance.step(now, input, out);
         }
         "reconfigure" => {
             let mut config = instance.config().clone();
@@ -137,18 +153,7 @@ fn replay(text: &str) -> String {
     for input in text.lines().filter(|l| !l.starts_with(' ')) {
         writeln!(written, "{input}").expect("to a string");
         if let Some(pairs) = input.strip_prefix("config ") {
-            let mut config = Config {
-                vrid: 51,
-                version: Version::V3,
-                priority: 100,
-                advert_interval: Duration::from_secs(1),
-                preempt: true,
-                preempt_delay: Duration::ZERO,
-                down_timer_adverts: 3,
-                auth: Auth::None,
-                addresses: Vec::new(),
-                announce_delay: Duration::ZERO,
-            };
+            let mut config = Config::new(51, Version::V3, 100);
             configure(&mut config, pairs);
             instance = Some(Instance::new(config));
         }

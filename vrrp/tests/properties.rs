@@ -6,14 +6,16 @@ use std::time::Duration;
 
 use mono::Mono;
 use proptest::prelude::*;
-use vrrp::{Advert, Auth, Config, Effect, Input, Instance, State, Version};
+use vrrp::{Advert, Auth, Config, Effect, Input, Instance, State, Version, Via};
 
 #[derive(Clone, Debug)]
 enum Given {
     Startup(u8),
     Shutdown,
     Fault,
-    Advert(u8, Advert),
+    Release,
+    Adjust(i32),
+    Advert(u8, Via, Advert),
     Reconfigure(Config),
     Timer,
     /// The driver sleeps until the deadline and gives the timer.
@@ -50,16 +52,13 @@ fn configs() -> impl Strategy<Value = Config> {
     let times = (spans(), spans(), spans());
     (numbers, versions(), times, any::<bool>(), lists()).prop_map(
         |((vrid, priority, down), version, times, preempt, addresses)| Config {
-            vrid,
-            version,
-            priority,
             advert_interval: times.0,
             preempt,
             preempt_delay: times.1,
             down_timer_adverts: down,
-            auth: Auth::None,
             addresses,
             announce_delay: times.2,
+            ..Config::new(vrid, version, priority)
         },
     )
 }
@@ -77,12 +76,19 @@ fn adverts() -> impl Strategy<Value = Advert> {
     )
 }
 
+fn ways() -> impl Strategy<Value = Via> {
+    prop_oneof![4 => Just(Via::Primary), 1 => Just(Via::Heartbeat)]
+}
+
 fn given() -> impl Strategy<Value = Given> {
     prop_oneof![
         2 => (0..4_u8).prop_map(Given::Startup),
         1 => Just(Given::Shutdown),
         1 => Just(Given::Fault),
-        5 => (0..4_u8, adverts()).prop_map(|(n, advert)| Given::Advert(n, advert)),
+        1 => Just(Given::Release),
+        1 => any::<i32>().prop_map(Given::Adjust),
+        1 => (-300..300).prop_map(Given::Adjust),
+        5 => (0..4_u8, ways(), adverts()).prop_map(|(n, via, a)| Given::Advert(n, via, a)),
         2 => configs().prop_map(Given::Reconfigure),
         2 => Just(Given::Timer),
         5 => Just(Given::Deadline),
@@ -96,8 +102,12 @@ fn give(instance: &mut Instance, now: Mono, input: &Given, out: &mut Vec<Effect>
         Given::Startup(n) => Input::Startup { source: router(*n) },
         Given::Shutdown => Input::Shutdown,
         Given::Fault => Input::Fault,
-        Given::Advert(n, advert) => Input::Advert {
+        Given::Release => Input::Release,
+        Given::Adjust(sum) => Input::Adjust(*sum),
+        Given::Advert(n, via, advert) => Input::Advert {
             src: router(*n),
+            via: *via,
+            own: router(2),
             advert,
         },
         Given::Reconfigure(config) => Input::Reconfigure(config.clone()),
@@ -145,15 +155,19 @@ proptest! {
                     }
                     Effect::Send { priority: 0 } => prop_assert_eq!(state, State::Master),
                     Effect::Send { priority } => {
-                        prop_assert_eq!(priority, instance.config().priority);
+                        prop_assert_eq!(priority, instance.priority());
                     }
                     _ => {}
                 }
             }
             prop_assert_eq!(state, instance.state(), "a state without its transition");
-            prop_assert_eq!(holds, state == State::Master, "addresses at odds with the state");
-            prop_assert_eq!(state == State::Initialize, instance.deadline().is_none());
-            prop_assert_eq!(state == State::Initialize, instance.source().is_none());
+            let handing = instance.handing_over();
+            prop_assert!(!handing || state != State::Master);
+            let is_to_hold = handing || state == State::Master;
+            prop_assert_eq!(holds, is_to_hold, "addresses at odds with the state");
+            let is_out = state == State::Initialize && !handing;
+            prop_assert_eq!(is_out, instance.deadline().is_none());
+            prop_assert_eq!(is_out, instance.source().is_none());
             if is_timer && now < Mono::MAX {
                 prop_assert!(instance.deadline().is_none_or(|t| t > now), "it would spin");
             }

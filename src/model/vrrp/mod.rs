@@ -161,6 +161,12 @@ impl VrrpInstance {
             auth: self.auth(),
             addresses: self.addresses(),
             announce_delay: self.announce.master_delay,
+            lower_prio_announce_delay: self.announce.lower_prio_delay,
+            lower_prio_no_advert: self.lower_prio_no_advert,
+            higher_prio_send_advert: self.higher_prio_send_advert,
+            owner_ignore_adverts: self.owner_ignore_adverts,
+            check_addresses: self.check_addresses,
+            timer_expired_backup: self.timer_expired_backup,
         }
     }
 

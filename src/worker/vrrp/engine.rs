@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use mono::Mono;
 use vrrp::wire::{Advert, Expect, GROUP_V4, GROUP_V6, Path, TtlRange};
-use vrrp::{Effect, Input, Instance, Reason, State};
+use vrrp::{Effect, Input, Instance, Reason, State, Via};
 
 use super::messages::{Interface, Key, Resume};
 use crate::kernel::vrrp_socket::Received;
@@ -207,7 +207,7 @@ impl Engine {
     }
 
     fn remove(&mut self, now: Mono, key: &Key, outside: &mut dyn Outside) {
-        self.step(now, key, Input::Shutdown, outside);
+        self.shut_down(now, key, outside);
         if let Some(slot) = self.slots.remove(key) {
             tracing::info!(event = "instance_removed", instance = slot.model.name);
             if let Some(deadline) = slot.deadline {
@@ -226,7 +226,14 @@ impl Engine {
         self.reopen_at = None;
         let keys: Vec<Key> = self.slots.keys().cloned().collect();
         for key in keys {
-            self.step(now, &key, Input::Shutdown, outside);
+            self.shut_down(now, &key, outside);
+        }
+    }
+
+    /// At once: the second time ends the hand-over.
+    fn shut_down(&mut self, now: Mono, key: &Key, outside: &mut dyn Outside) {
+        for _ in 0..2 {
+            self.step(now, key, Input::Shutdown, outside);
         }
     }
 
@@ -379,6 +386,9 @@ impl Engine {
         let Some(slot) = self.slots.get_mut(&key) else {
             return;
         };
+        let Some((_, source)) = slot.place else {
+            return;
+        };
         let decoded = TtlRange::LINK
             .check(ttl)
             .and_then(|()| Advert::decode(message, &Path { src, dst }, &slot.expect));
@@ -393,6 +403,8 @@ impl Engine {
                     &key,
                     Input::Advert {
                         src,
+                        via: Via::Primary,
+                        own: source,
                         advert: &advert,
                     },
                     outside,
@@ -437,12 +449,12 @@ impl Engine {
                 Effect::Send { priority } => slot.send(*priority, &mut self.message, outside),
                 Effect::AddAddresses => outside.role(key, true),
                 Effect::RemoveAddresses => outside.role(key, false),
-                Effect::Announce => outside.announce(key),
+                Effect::Announce { .. } => outside.announce(key),
                 Effect::Transition { from, to, reason } => {
                     slot.transition(now, *from, *to, *reason);
                     // Also at the start, where nothing was held: what a
                     // predecessor left is then taken away.
-                    if *to != State::Master {
+                    if *to != State::Master && !slot.core.handing_over() {
                         outside.role(key, false);
                     }
                     outside.changed();

@@ -1,4 +1,6 @@
-//! A new configuration for a running instance.
+//! A new configuration, or another priority, for a running instance.
+
+use std::time::Duration;
 
 use mono::Mono;
 
@@ -8,14 +10,27 @@ use crate::{Config, Effect, Reason, State};
 
 impl Instance {
     pub(super) fn reconfigure(&mut self, now: Mono, config: Config, out: &mut Vec<Effect>) {
+        let before = self.takeover_time(&self.config);
         let old = std::mem::replace(&mut self.config, config.clamped());
         let addresses_differ = !same_set(&old.addresses, &self.config.addresses);
+        self.released = false;
+        self.compared = None;
         match self.state {
             State::Initialize => {}
-            State::Backup if self.config.is_owner() => {
-                self.become_master(now, Reason::Owner, out);
+            State::Backup if self.config.is_owner() && !old.is_owner() => {
+                self.take_over_now(now, Reason::Owner);
+                if !self.grouped {
+                    self.become_master(now, Reason::Owner, out);
+                }
             }
-            State::Backup => self.reconfigure_backup(&old),
+            State::Backup => {
+                self.shift_timer(before);
+                if old.preempt != self.config.preempt
+                    || old.preempt_delay != self.config.preempt_delay
+                {
+                    self.preempt_at = None;
+                }
+            }
             State::Master => {
                 // At once: Backups must learn a longer interval before the old one ends.
                 if says_otherwise(&old, &self.config) {
@@ -29,15 +44,25 @@ impl Instance {
         }
     }
 
+    pub(super) fn adjust(&mut self, now: Mono, adjust: i32, out: &mut Vec<Effect>) {
+        let (priority, before) = (self.priority(), self.takeover_time(&self.config));
+        self.adjust = adjust;
+        if priority == self.priority() {
+            return;
+        }
+        match self.state {
+            State::Initialize => {}
+            State::Backup => self.shift_timer(before),
+            State::Master => self.send_advert(now, out),
+        }
+    }
+
     /// Moves the running timer by as much as its span has changed: time already waited
     /// counts, so that a priority that changes often (tracking) cannot put the takeover
     /// off forever.
-    fn reconfigure_backup(&mut self, old: &Config) {
-        let (before, after) = (self.takeover_time(old), self.takeover_time(&self.config));
+    fn shift_timer(&mut self, before: Duration) {
+        let after = self.takeover_time(&self.config);
         self.timer = self.timer.map(|t| t - before + after);
-        if old.preempt != self.config.preempt || old.preempt_delay != self.config.preempt_delay {
-            self.preempt_at = None;
-        }
     }
 }
 

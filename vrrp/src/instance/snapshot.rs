@@ -17,10 +17,16 @@ use crate::{Config, Effect, Peer, Reason, State};
 pub struct Snapshot {
     /// The state.
     pub state: State,
-    /// Our primary address; `None` in Initialize.
+    /// Our primary address, see [`Instance::source`].
     pub source: Option<IpAddr>,
-    /// Our priority.
+    /// Our effective priority.
     pub priority: u8,
+    /// The configured priority.
+    #[serde(default)]
+    pub base_priority: u8,
+    /// What tracking adds to it, before it is brought into range.
+    #[serde(default)]
+    pub adjust: i32,
     /// Who is Master as far as we know, see [`Instance::master`].
     pub master: Option<Peer>,
     /// When the state was entered; `None` before the first startup.
@@ -35,6 +41,13 @@ pub struct Snapshot {
     pub last_advert: Option<Mono>,
     /// Until when a Master of lower priority is tolerated, once one was heard.
     pub preempt_at: Option<Mono>,
+    /// Whether the addresses were given up by [`Input::Release`](crate::Input::Release)
+    /// and whoever took them is left alone.
+    #[serde(default)]
+    pub released: bool,
+    /// Until when addresses given up are served nevertheless, waiting for a successor.
+    #[serde(default)]
+    pub handing_until: Option<Mono>,
 }
 
 impl Instance {
@@ -44,14 +57,18 @@ impl Instance {
         Snapshot {
             state: self.state,
             source: self.source,
-            priority: self.config.priority,
+            priority: self.priority(),
+            base_priority: self.base_priority(),
+            adjust: self.adjust,
             master: self.master(),
             since: self.since,
             reason: self.reason,
             deadline: self.deadline(),
-            interval: self.learned.unwrap_or(self.config.advert_interval),
+            interval: self.interval(),
             last_advert: self.last_advert,
             preempt_at: self.preempt_at,
+            released: self.released,
+            handing_until: self.handing_until,
         }
     }
 
@@ -71,7 +88,10 @@ impl Instance {
     ///   [`Input::Startup`](crate::Input::Startup).
     /// - A Backup resumes as Backup with a full master-down time (it may have missed
     ///   adverts while away, and taking over falsely is worse than taking over late)
-    ///   and the Master, the interval and the running preempt delay it knew.
+    ///   and the Master, the interval, the running preempt delay and the obligation to
+    ///   leave its successor alone ([`Input::Release`](crate::Input::Release)) it knew.
+    /// - What tracking adds to the priority is kept in any case. Addresses of a hand-over
+    ///   that was under way are removed.
     /// - Anything else, and a snapshot of before a reboot, starts afresh.
     pub fn resume(
         config: Config,
@@ -82,28 +102,47 @@ impl Instance {
         out: &mut Vec<Effect>,
     ) -> Self {
         let mut instance = Self::new(config);
-        let ours = snap.since.is_some_and(|since| since <= now);
-        instance.last_advert = snap.last_advert.filter(|t| ours && *t <= now);
-        match snap.state {
-            State::Master if ours && instance.unnoticed(snap, alive_until, now) => {
-                instance.source = Some(source);
-                instance.become_master(now, Reason::Resumed, out);
-                instance.since = snap.since;
-            }
-            State::Backup if ours && !instance.config.is_owner() => {
-                instance.source = Some(source);
-                let heard = snap.master.map(|master| (master, snap.interval));
-                instance.become_backup(now, heard, Reason::Resumed, out);
-                instance.since = snap.since;
-                instance.preempt_at = snap.preempt_at;
-            }
-            State::Master if !instance.config.is_owner() => {
-                out.push(Effect::RemoveAddresses);
-                instance.startup(now, source, out);
-            }
-            _ => instance.startup(now, source, out),
-        }
+        instance.take_up(snap, alive_until, now, source, out);
         instance
+    }
+
+    /// As [`Instance::resume`], for an instance that is new.
+    pub(crate) fn take_up(
+        &mut self,
+        snap: &Snapshot,
+        alive_until: Mono,
+        now: Mono,
+        source: IpAddr,
+        out: &mut Vec<Effect>,
+    ) {
+        let ours = snap.since.is_some_and(|since| since <= now);
+        self.last_advert = snap.last_advert.filter(|t| ours && *t <= now);
+        self.adjust = snap.adjust;
+        if snap.handing_until.is_some() {
+            out.push(Effect::RemoveAddresses);
+        }
+        match snap.state {
+            State::Master if ours && self.unnoticed(snap, alive_until, now) => {
+                self.source = Some(source);
+                self.become_master(now, Reason::Resumed, out);
+                self.since = snap.since;
+            }
+            State::Backup if ours && (snap.released || !self.config.is_owner()) => {
+                self.source = Some(source);
+                let heard = snap.master.map(|master| (master, snap.interval));
+                self.become_backup(now, heard, Reason::Resumed, out);
+                self.since = snap.since;
+                self.preempt_at = snap.preempt_at;
+                self.released = snap.released;
+            }
+            State::Master if self.grouped || !self.config.is_owner() => {
+                out.push(Effect::RemoveAddresses);
+                self.startup(now, source, out);
+            }
+            // When it starts is for its group to say.
+            State::Initialize if self.grouped => {}
+            _ => self.startup(now, source, out),
+        }
     }
 
     /// Whether no Backup can have missed the Master of `snap` yet.

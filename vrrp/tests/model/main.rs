@@ -22,13 +22,11 @@
 //! | one crash | never | D + 3 I + skew of the next |
 //! | one stop with priority 0, links in order | never | D + skew of the next |
 //! | two adverts lost | never | never |
-//! | one advert lost *and* one crash or stop, with restart | 2 D + I | D + 3 I + skew of the next |
+//! | one advert lost *and* one crash or stop, with restart | D + I | D + 3 I + skew of the next |
 //!
 //! Where the last row comes from: a router that preempts is Master together with the
-//! old one until its first advert arrives, D; if that one is lost, I longer. Two
-//! takeovers can follow each other directly (the second router replaces the third, and
-//! the first, just back, the second): another D. Nothing worse exists. A window without
-//! Master lasts from the moment in which the last Master was one.
+//! old one until its first advert arrives, D; if that one is lost, I longer. A window
+//! without Master lasts from the moment in which the last Master was one.
 //!
 //! Times at which timers fire are exact here; a driver that is late by some time adds
 //! that time to each window.
@@ -89,7 +87,7 @@ const LOSS_AND_FAILURE: Network = Network {
     failing: 1,
     failures: &[Failure::Crash, Failure::Stop],
     restarts: true,
-    dual_bound: 2 * DELAY + INTERVAL,
+    dual_bound: DELAY + INTERVAL,
     none_bound: DELAY + THREE_INTERVALS + SKEW[1],
     ..NOTHING_FAILS
 };

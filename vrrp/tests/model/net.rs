@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mono::Mono;
 use stateright::{Model, Property};
-use vrrp::{Advert, Auth, Config, Effect, Input, Instance, State, Version};
+use vrrp::{Advert, Auth, Config, Effect, Input, Instance, State, Version, Via};
 
 /// The length of a tick. All spans of the protocol are whole numbers of it.
 const TICK: Duration = Duration::from_millis(10);
@@ -89,17 +89,10 @@ fn address(router: u8) -> IpAddr {
 
 impl Network {
     fn instance(&self, router: u8) -> Instance {
+        let priority = self.priorities[usize::from(router)];
         Instance::new(Config {
-            vrid: 51,
-            version: Version::V3,
-            priority: self.priorities[usize::from(router)],
             advert_interval: TICK * u32::from(INTERVAL),
-            preempt: true,
-            preempt_delay: Duration::ZERO,
-            down_timer_adverts: 3,
-            auth: Auth::None,
-            addresses: Vec::new(),
-            announce_delay: Duration::ZERO,
+            ..Config::new(51, Version::V3, priority)
         })
     }
 
@@ -206,7 +199,13 @@ impl Moment {
         };
         let src = address(message.from);
         let advert = &advert;
-        self.step(message.to, Input::Advert { src, advert });
+        let input = Input::Advert {
+            src,
+            via: Via::Primary,
+            own: address(message.to),
+            advert,
+        };
+        self.step(message.to, input);
     }
 
     fn tick(&mut self) {

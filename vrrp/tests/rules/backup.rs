@@ -88,9 +88,36 @@ fn an_interval_of_nothing_cannot_make_it_spin() {
 }
 
 #[test]
-fn a_late_timer_takes_over_all_the_same() {
-    let scene = v3(100).started().late("1000").timer();
+fn a_timer_a_little_late_takes_over_at_once() {
+    let scene = v3(100).started().late("4.609375").timer();
     scene
         .does(&takes_over(100, Reason::MasterDown))
-        .next("1001");
+        .next("5.609375");
+}
+
+#[test]
+fn a_timer_very_late_listens_for_an_interval_once() {
+    let scene = v3(100).started().late("1000").timer().does(&[]);
+    let heard = scene.clone().at("1000.9").hears(advert(1, 200));
+    heard.follows(1, 200).next("1004.509375");
+    // A host that is always late is Master all the same.
+    let scene = scene.next("1001").late("2000").timer();
+    scene
+        .does(&takes_over(100, Reason::MasterDown))
+        .next("2001");
+}
+
+#[test]
+fn priority_zero_again_and_again_postpones_nothing() {
+    let mut scene = v3(100).started().hears(advert(1, 200));
+    for tenths in 1..7 {
+        scene = scene.at(&format!("0.{tenths}")).hears(advert(1, 0));
+        scene = scene.does(&[]).next("0.709375");
+    }
+    scene
+        .due("0.709375")
+        .does(&takes_over(100, Reason::MasterLeft));
+    // Nor does it when the timer would have come sooner anyway.
+    let scene = v3(100).started().at("3.5").hears(advert(1, 0));
+    scene.next("3.609375");
 }

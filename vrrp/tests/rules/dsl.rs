@@ -8,10 +8,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use mono::Mono;
-pub use vrrp::Effect::{self, AddAddresses, Announce, Rejected, RemoveAddresses, Surprise};
+pub use vrrp::Effect::{self, AddAddresses, Rejected, RemoveAddresses, Surprise};
 pub use vrrp::Surprise::{AddressList, LowerMaster, SecondOwner};
-use vrrp::{Advert, Auth, Config, Input, Instance, Snapshot};
-pub use vrrp::{Reason, Rejection, State, Version};
+use vrrp::{Advert, Auth, Cause, Config, Instance, Snapshot};
+pub use vrrp::{Input, Reason, Rejection, State, Version, Via};
 
 /// The time "0" of every scene.
 const START: Mono = Mono::from_millis(1_000_000);
@@ -47,10 +47,23 @@ pub fn change(from: State, to: State, reason: Reason) -> Effect {
     Effect::Transition { from, to, reason }
 }
 
+/// On becoming Master.
+pub const ANNOUNCE: Effect = Effect::Announce {
+    cause: Cause::Master,
+};
+/// For the second time.
+pub const ANNOUNCE_AGAIN: Effect = Effect::Announce {
+    cause: Cause::Again,
+};
+/// Over a rival.
+pub const ANNOUNCE_OVER: Effect = Effect::Announce {
+    cause: Cause::Rival,
+};
+
 /// Everything a Backup does on becoming Master, in order.
 pub fn takes_over(priority: u8, reason: Reason) -> [Effect; 4] {
     let transition = change(State::Backup, State::Master, reason);
-    [sends(priority), AddAddresses, Announce, transition]
+    [sends(priority), AddAddresses, ANNOUNCE, transition]
 }
 
 /// Everything a Master does on yielding, in order.
@@ -75,16 +88,8 @@ pub struct Setup(pub Config);
 impl Setup {
     fn new(version: Version, priority: u8) -> Self {
         Self(Config {
-            vrid: 51,
-            version,
-            priority,
-            advert_interval: s("1"),
-            preempt: true,
-            preempt_delay: Duration::ZERO,
-            down_timer_adverts: 3,
-            auth: Auth::None,
             addresses: vec![vip(1)],
-            announce_delay: Duration::ZERO,
+            ..Config::new(51, version, priority)
         })
     }
 
@@ -126,7 +131,7 @@ impl Setup {
     /// Become Master at "0", by silence.
     pub fn master(self) -> Scene {
         let interval = self.0.advert_interval;
-        let before = vrrp::timers::master_down(&self.0, interval);
+        let before = vrrp::timers::master_down(&self.0, self.0.priority, interval);
         let mut scene = self.idle();
         scene.now = START - before;
         scene.startup().due("0")
@@ -287,8 +292,12 @@ impl Scene {
 
     #[expect(clippy::needless_pass_by_value, reason = "tests read better")]
     pub fn hears(self, heard: Heard) -> Self {
-        let Heard { src, advert } = &heard;
-        self.step(Input::Advert { src: *src, advert })
+        self.step(Input::Advert {
+            src: heard.src,
+            via: Via::Primary,
+            own: router(10),
+            advert: &heard.advert,
+        })
     }
 
     /// The present configuration with a change.

@@ -15,7 +15,8 @@ fn adverts_keep_their_beat() {
 #[test]
 fn after_a_gap_nothing_is_made_up_for() {
     for late in ["2", "2.5", "1000"] {
-        let scene = v3(100).master().late(late).timer().does(&[sends(100)]);
+        let setup = v3(100).with(|c| c.timer_expired_backup = false);
+        let scene = setup.master().late(late).timer().does(&[sends(100)]);
         let scene = scene.is(Master).timer().does(&[]);
         let next = format!("{:.1}", late.parse::<f64>().unwrap() + 1.0);
         scene.next(&next);
@@ -81,9 +82,12 @@ fn a_lower_master_is_answered_at_once_and_announced_over() {
     ] {
         // Well after the announcement on becoming Master.
         let scene = scene.due("1").due("2").at("2.5").hears(heard);
-        let scene = scene.does(&[sends(100), Announce, Surprise(LowerMaster)]);
+        let scene = scene.does(&[sends(100), ANNOUNCE_OVER, Surprise(LowerMaster)]);
         // The beat starts anew, and when the rival has let go we announce again.
-        scene.due("3.5").does(&[sends(100), Announce]).next("4.5");
+        scene
+            .due("3.5")
+            .does(&[sends(100), ANNOUNCE_OVER])
+            .next("4.5");
     }
 }
 
@@ -91,7 +95,7 @@ fn a_lower_master_is_answered_at_once_and_announced_over() {
 fn a_rival_soon_after_the_takeover_waits_for_its_announcement() {
     let scene = v3(100).master().at("0.2").hears(advert(1, 99));
     let scene = scene.does(&[sends(100), Surprise(LowerMaster)]);
-    scene.due("1").does(&[Announce]).next("1.2");
+    scene.due("1").does(&[ANNOUNCE_OVER]).next("1.2");
 }
 
 #[test]
@@ -106,7 +110,7 @@ fn a_babbling_rival_causes_no_flood() {
                 _ => scene.timer(),
             };
             sent += scene.count(sends(100));
-            announced += scene.count(Announce);
+            announced += scene.count(ANNOUNCE_OVER);
         }
     }
     assert_eq!(sent, 100, "ten answers an interval");
@@ -119,25 +123,91 @@ fn the_last_rival_heard_is_announced_over_too() {
     let scene = scene.at("2.5").hears(advert(1, 99));
     let scene = scene.at("3.49").hears(advert(1, 99));
     let scene = scene.does(&[sends(100), Surprise(LowerMaster)]);
-    let scene = scene.due("3.5").does(&[Announce]);
+    let scene = scene.due("3.5").does(&[ANNOUNCE_OVER]);
     // Right after an announcement: not at once, but a second later.
     let scene = scene.at("3.6").hears(advert(1, 99));
     let scene = scene.does(&[sends(100), Surprise(LowerMaster)]);
-    scene.due("4.5").does(&[Announce]).next("4.6");
+    scene.due("4.5").does(&[ANNOUNCE_OVER]).next("4.6");
 }
 
 #[test]
-fn priority_zero_is_always_answered() {
+fn priority_zero_is_always_answered_if_not_at_once() {
     let scene = v3(100).master().due("1").due("2").at("2.5");
-    let scene = scene.hears(advert(1, 0)).does(&[sends(100), Announce]);
-    let scene = scene.at("2.501").hears(advert(2, 0)).does(&[sends(100)]);
-    scene.is(Master).due("3.5").does(&[Announce]).due("3.501");
+    let scene = scene.hears(advert(1, 0)).does(&[sends(100), ANNOUNCE_OVER]);
+    let scene = scene.at("2.501").hears(advert(2, 0)).does(&[]);
+    let scene = scene.at("2.502").hears(advert(2, 0)).does(&[]);
+    // The answer that waited counts against the limit as well.
+    let scene = scene.due("2.6").does(&[sends(100)]);
+    let scene = scene.at("2.601").hears(advert(1, 0)).does(&[]);
+    let scene = scene.due("2.7").does(&[sends(100)]).is(Master);
+    scene.due("3.5").does(&[ANNOUNCE_OVER]).due("3.7");
 }
 
 #[test]
-fn a_master_back_from_a_long_sleep_asserts_itself_or_yields() {
+fn lower_prio_no_advert_leaves_lower_ones_unanswered() {
+    let setup = v3(100).with(|c| c.lower_prio_no_advert = true);
+    let scene = setup.master().due("1").due("2").at("2.5");
+    let scene = scene.hears(advert(1, 99));
+    let scene = scene.does(&[ANNOUNCE_OVER, Surprise(LowerMaster)]);
+    // Who gives up is answered even so: Backups would take over.
+    let scene = scene.next("3").at("2.6").hears(advert(1, 0));
+    scene.does(&[sends(100)]).is(Master);
+}
+
+#[test]
+fn higher_prio_send_advert_says_one_more_before_yielding() {
+    for (heard, reason) in [
+        (advert(1, 101), Reason::HigherPriority),
+        (advert(11, 100), Reason::HigherAddress),
+    ] {
+        let setup = v3(100).with(|c| c.higher_prio_send_advert = true);
+        let [remove, transition] = yields(reason);
+        let scene = setup.master().at("0.5").hears(heard);
+        scene.does(&[sends(100), remove, transition]);
+    }
+}
+
+#[test]
+fn the_follow_up_over_a_rival_may_come_later() {
+    let setup = v3(100).with(|c| c.lower_prio_announce_delay = s("2.2"));
+    let scene = setup.master().due("1").due("2").at("2.5");
+    let scene = scene.hears(advert(1, 99)).next("3.5").due("3.5");
+    let scene = scene.due("4.5").does(&[sends(100)]);
+    scene.due("4.7").does(&[ANNOUNCE_OVER]).next("5.5");
+}
+
+#[test]
+fn a_master_back_from_a_long_sleep_listens_first() {
+    // Until "3" nobody can have missed it.
+    let slept = v3(100).master().late("2.999999999").timer();
+    slept.does(&[sends(100)]).is(Master);
+    let slept = v3(100).master().late("3").timer();
+    let slept = slept.does(&yields(Reason::Late)).next("4.609375");
+    // Somebody took over: the usual rules hold.
+    let better = slept.clone().at("3.5").hears(advert(1, 150));
+    better.next("7.109375").follows(1, 150);
+    let lower = slept.clone().at("3.5").hears(advert(1, 50));
+    let lower = lower.due("4.609375");
+    lower.does(&takes_over(100, Reason::Preempting));
+    // Nobody did.
+    let alone = slept.due("4.609375");
+    alone.does(&takes_over(100, Reason::MasterDown));
+
+    // What waited in the socket comes first, and is heard as a Backup.
+    let setup = v3(100).nopreempt();
+    let scene = setup.master().late("60").hears(advert(1, 50));
+    let scene = scene.does(&yields(Reason::Late)).follows(1, 50);
+    scene.timer().does(&[]).next("63.609375");
+    // What gives up does so at once.
+    let scene = v3(100).master().late("60").fault();
+    scene.is(State::Initialize);
+}
+
+#[test]
+fn a_master_back_from_a_long_sleep_may_assert_itself() {
     // Nobody was there: it goes on.
-    let slept = v3(100).master().late("3600");
+    let setup = v3(100).with(|c| c.timer_expired_backup = false);
+    let slept = setup.master().late("3600");
     slept.clone().timer().does(&[sends(100)]).is(Master);
     // Someone better took over and its adverts wait in the socket.
     let scene = slept.hears(advert(1, 150));

@@ -35,12 +35,12 @@ fn a_master_says_a_longer_interval_before_the_old_one_ends() {
 fn a_master_takes_up_new_addresses() {
     let scene = v3(100).announce_delay("5").master().at("0.4");
     let scene = scene.reconfigure(|c| c.addresses.push(vip(2)));
-    let scene = scene.does(&[sends(100), AddAddresses, Announce]).is(Master);
+    let scene = scene.does(&[sends(100), AddAddresses, ANNOUNCE]).is(Master);
     let mut scene = scene.next("1.4");
     for beat in ["1.4", "2.4", "3.4", "4.4"] {
         scene = scene.due(beat).does(&[sends(100)]);
     }
-    let scene = scene.due("5.4").does(&[sends(100), Announce]);
+    let scene = scene.due("5.4").does(&[sends(100), ANNOUNCE_AGAIN]);
     scene.next("6.4");
 }
 

@@ -12,7 +12,7 @@ fn snapshot(scene: &Scene) -> Snapshot {
 
 fn resumes_as_master(priority: u8) -> [Effect; 4] {
     let transition = change(Initialize, Master, Reason::Resumed);
-    [sends(priority), AddAddresses, Announce, transition]
+    [sends(priority), AddAddresses, ANNOUNCE, transition]
 }
 
 /// A Master of old: its addresses may still be there.
@@ -116,7 +116,7 @@ fn a_running_preempt_delay_goes_on() {
 
 #[test]
 fn a_stopped_instance_starts_afresh() {
-    let stopped = snapshot(&v3(100).master().shutdown());
+    let stopped = snapshot(&v3(100).started().shutdown());
     let never = snapshot(&v3(100).idle());
     for snap in [stopped, never] {
         v3(100)
@@ -126,9 +126,36 @@ fn a_stopped_instance_starts_afresh() {
 }
 
 #[test]
+fn a_hand_over_is_not_resumed() {
+    let stopping = snapshot(&v3(100).master().shutdown());
+    let scene = v3(100).resumed(&stopping, "0", "0.5");
+    scene.does(&starts_afresh());
+    let releasing = snapshot(&v3(100).master().step(Input::Release));
+    let scene = v3(100).resumed(&releasing, "0", "0.5");
+    let scene = scene.does(&[RemoveAddresses, change(Initialize, Backup, Reason::Resumed)]);
+    // Its successor is left alone still.
+    let scene = scene.at("1").hears(advert(1, 50));
+    scene.next("4.609375").follows(1, 50);
+}
+
+#[test]
+fn the_weights_are_kept() {
+    let scene = v3(100).started().step(Input::Adjust(-30));
+    let snap = snapshot(&scene);
+    assert_eq!(
+        (snap.priority, snap.base_priority, snap.adjust),
+        (70, 100, -30)
+    );
+    // Under another base as well.
+    let scene = v3(200).resumed(&snap, "0", "0.5");
+    assert_eq!(scene.instance.priority(), 170);
+}
+
+#[test]
 fn a_snapshot_of_before_a_reboot_starts_afresh() {
     // The clock began anew, so that the snapshot lies in the future.
-    let snap = snapshot(&v3(100).master().late("50").timer());
+    let setup = v3(100).with(|c| c.timer_expired_backup = false);
+    let snap = snapshot(&setup.master().late("50").timer());
     let earlier = Snapshot {
         since: Some(mono("40")),
         ..snap

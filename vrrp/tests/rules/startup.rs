@@ -52,7 +52,7 @@ fn an_owner_is_master_at_once() {
     let owner = [
         sends(255),
         AddAddresses,
-        Announce,
+        ANNOUNCE,
         change(Initialize, Master, Reason::Owner),
     ];
     for setup in [v2(255), v3(255), v3(255).nopreempt()] {
@@ -70,7 +70,7 @@ fn the_second_announcement_comes_after_its_delay() {
         .due("2")
         .does(&[sends(100)])
         .due("2.5")
-        .does(&[Announce])
+        .does(&[ANNOUNCE_AGAIN])
         .due("3")
         .does(&[sends(100)])
         .next("4");
@@ -79,25 +79,21 @@ fn the_second_announcement_comes_after_its_delay() {
 #[test]
 fn advert_and_announcement_due_together_go_in_this_order() {
     let scene = v3(100).announce_delay("1").master();
-    scene.due("1").does(&[sends(100), Announce]).next("2");
+    scene.due("1").does(&[sends(100), ANNOUNCE_AGAIN]).next("2");
 }
 
 #[test]
 fn a_master_gives_up_with_priority_zero() {
     for version in [v2(100), v3(100)] {
-        let leaving = |reason| {
-            let transition = change(Master, Initialize, reason);
-            [sends(0), RemoveAddresses, transition]
-        };
         let master = version.announce_delay("5").master().at("0.3");
         let stopped = master.clone().shutdown();
-        stopped
-            .does(&leaving(Reason::Shutdown))
-            .next_never()
-            .shutdown()
-            .does(&[]);
+        let transition = change(Master, Initialize, Reason::Shutdown);
+        stopped.does(&[sends(0), transition]);
         let faulty = master.fault();
-        faulty.does(&leaving(Reason::Fault)).next_never();
+        let transition = change(Master, Initialize, Reason::Fault);
+        faulty
+            .does(&[sends(0), RemoveAddresses, transition])
+            .next_never();
     }
 }
 
@@ -139,7 +135,6 @@ fn what_was_learned_before_a_fault_is_forgotten() {
 
 #[test]
 fn a_new_primary_address_is_advertised_at_once() {
-    use vrrp::Input;
     let scene = v3(100).master().at("0.4");
     let scene = scene.startup().does(&[]).next("1");
     let scene = scene.step(Input::Startup { source: router(11) });

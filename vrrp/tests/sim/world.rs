@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use mono::Mono;
-use vrrp::{Advert, Auth, Config, Effect, Input, Instance, Reason, State, Version};
+use vrrp::{Advert, Config, Effect, Input, Instance, Reason, State, Version, Via};
 
 use crate::rng::Rng;
 
@@ -75,6 +75,9 @@ pub struct World {
     interval: Duration,
     preempt_delay: Duration,
 }
+
+/// Few values, so that some are equal.
+const PRIORITIES: [u8; 6] = [50, 100, 100, 150, 200, 254];
 
 fn address(router: usize) -> IpAddr {
     IpAddr::V4(Ipv4Addr::new(192, 0, 2, u8::try_from(router).unwrap_or(0)))
@@ -160,7 +163,13 @@ impl World {
             Event::Arrive { from, to, advert } => {
                 if self.connected(from, to) {
                     let (src, advert) = (address(from), &*advert);
-                    self.step(to, Input::Advert { src, advert });
+                    let input = Input::Advert {
+                        src,
+                        via: Via::Primary,
+                        own: address(to),
+                        advert,
+                    };
+                    self.step(to, input);
                 }
             }
             Event::Wake(n) => self.step(n, Input::Timer),
@@ -304,7 +313,7 @@ impl World {
                     self.tally.transitions += 1;
                     self.tally.resumed += usize::from(*reason == Reason::Resumed);
                 }
-                Effect::Announce | Effect::Surprise(_) => {}
+                Effect::Announce { .. } | Effect::Surprise(_) => {}
                 Effect::Rejected(why) => panic!("router {n} rejected an advert: {why}"),
             }
         }
@@ -312,7 +321,8 @@ impl World {
             return;
         };
         let is_master = instance.state() == State::Master;
-        assert_eq!(is_master, self.routers[n].holds_addresses, "router {n}");
+        let holds = is_master || instance.handing_over();
+        assert_eq!(holds, self.routers[n].holds_addresses, "router {n}");
         if let Some(deadline) = instance.deadline() {
             let late = self.rng.span(MAX_LATE);
             self.schedule(deadline.since(self.now) + late, Event::Wake(n));
@@ -382,23 +392,21 @@ fn configs(rng: &mut Rng) -> Vec<Config> {
     let owner = rng.below(ROUTERS * 2);
     (0..ROUTERS)
         .map(|n| Config {
-            vrid: 51,
-            version,
-            priority: match n {
-                _ if n == owner => 255,
-                // Few values, so that some are equal.
-                _ => rng.pick(&[50, 100, 100, 150, 200, 254]),
-            },
             advert_interval: match version {
                 Version::V2 => Duration::from_secs(1),
                 Version::V3 => Duration::from_millis(rng.pick(&[200, 500, 1000])),
             },
             preempt: all_preempt || rng.percent(50),
             preempt_delay: Duration::from_secs(rng.pick(&[0, 0, 0, 5])),
-            down_timer_adverts: 3,
-            auth: Auth::None,
-            addresses: Vec::new(),
-            announce_delay: Duration::ZERO,
+            ..Config::new(
+                51,
+                version,
+                if n == owner {
+                    255
+                } else {
+                    rng.pick(&PRIORITIES)
+                },
+            )
         })
         .collect()
 }
