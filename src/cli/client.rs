@@ -1,4 +1,5 @@
-//! `lvsd status` and `lvsd reload`: clients of the control socket.
+//! Clients of the control socket: `lvsd status`, `reload`, `failover` and
+//! `maintenance`.
 
 use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -11,8 +12,9 @@ use thiserror::Error;
 use crate::status;
 use crate::worker::supervisor::control::{Request, Response, socket_path};
 
-/// Longer than the daemon's own patience with its workers.
-const TIMEOUT: Duration = Duration::from_secs(30);
+/// Longer than the daemon's own patience with its workers. The longest is that
+/// of a failover at adverts of 40 s.
+const TIMEOUT: Duration = Duration::from_secs(120);
 /// The largest answer read, in octets.
 const MAX_RESPONSE: u64 = 256 << 20;
 
@@ -57,6 +59,14 @@ pub fn reload(runtime_dir: &Path) -> ExitCode {
             eprintln!("{text}\nlvsd: not reloaded");
             ExitCode::from(2)
         }
+        other => unexpected(other),
+    }
+}
+
+/// What is answered with what was done, in words.
+pub fn order(runtime_dir: &Path, request: &Request) -> ExitCode {
+    match ask(runtime_dir, request) {
+        Ok(Response::Done(lines)) => print(&format!("{}\n", lines.join("\n"))),
         other => unexpected(other),
     }
 }

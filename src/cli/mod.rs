@@ -17,6 +17,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use crate::config::Style;
 use crate::kernel::{identity, process};
 use crate::worker::Kind;
+use crate::worker::supervisor::control::{Request, Which};
 
 /// An LVS director: VRRP failover, health checks and kernel IPVS in one daemon.
 ///
@@ -79,6 +80,33 @@ enum Command {
         #[arg(last = true, required = true)]
         words: Vec<String>,
     },
+    /// Give a virtual router up to whoever takes it, and stay willing
+    ///
+    /// Nobody loses a packet: the virtual addresses are served here until the
+    /// successor has shown itself, and removed then. Nothing changes where
+    /// nobody takes over. With the higher priority, and unless `preempt` is
+    /// off, this director takes the router back after `preempt_delay`.
+    Failover {
+        /// The VRRP instance; not needed where there is only one
+        #[arg(conflicts_with = "all")]
+        instance: Option<String>,
+        /// Every instance that is master here
+        #[arg(long)]
+        all: bool,
+        #[command(flatten)]
+        runtime: RuntimeOption,
+    },
+    /// Take this director out of VRRP, or back in; without a word: is it on?
+    ///
+    /// On: what it holds is given up as by `failover`, and it takes no part
+    /// until it is off again, also after a restart or an upgrade of lvsd (not
+    /// after a reboot). Checks and the IPVS table go on.
+    Maintenance {
+        /// What it shall be
+        state: Option<Switch>,
+        #[command(flatten)]
+        runtime: RuntimeOption,
+    },
     /// A worker process; started by `lvsd run` only
     #[command(hide = true)]
     Worker {
@@ -105,6 +133,12 @@ struct RuntimeOption {
     /// Where the control socket, locks and state lie
     #[arg(long, value_name = "DIR", default_value = "/run/lvsd")]
     runtime_dir: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Switch {
+    On,
+    Off,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -138,6 +172,22 @@ pub fn main() -> ExitCode {
             groups,
             words,
         } => run_as(uid, gid, &groups, &words),
+        Command::Failover {
+            instance,
+            all,
+            runtime,
+        } => {
+            let which = match (instance, all) {
+                (Some(name), _) => Which::Named(name),
+                (None, true) => Which::All,
+                (None, false) => Which::Only,
+            };
+            client::order(&runtime.runtime_dir, &Request::Failover(which))
+        }
+        Command::Maintenance { state, runtime } => {
+            let wanted = state.map(|state| matches!(state, Switch::On));
+            client::order(&runtime.runtime_dir, &Request::Maintenance(wanted))
+        }
         Command::Worker { kind, runtime } => run::worker(kind.into(), &runtime.runtime_dir),
     }
 }

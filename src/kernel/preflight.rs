@@ -110,7 +110,9 @@ pub fn interfaces<'a>(links: &[Link], wanted: impl IntoIterator<Item = &'a str>)
         .collect()
 }
 
-fn closest<'a>(name: &str, existing: &BTreeSet<&'a str>) -> Option<&'a str> {
+/// The name of `existing` that is most like `name`, if one is alike enough.
+#[must_use]
+pub fn closest<'a>(name: &str, existing: &BTreeSet<&'a str>) -> Option<&'a str> {
     existing
         .iter()
         .map(|candidate| (strsim::jaro_winkler(name, candidate), *candidate))

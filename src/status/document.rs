@@ -25,6 +25,8 @@ pub struct Document {
     pub uptime_s: f64,
     /// The configuration in force.
     pub config: ConfigStatus,
+    /// Whether this director takes no part in VRRP because an operator said so.
+    pub maintenance: bool,
     /// Worker processes.
     pub workers: Vec<WorkerStatus>,
     /// VRRP instances.

@@ -57,3 +57,12 @@ fn the_example_is_rendered_for_people() {
     let coloured = super::render(&document, true);
     assert!(coloured.contains("\x1b[32mMASTER\x1b[0m"), "{coloured}");
 }
+
+#[test]
+fn maintenance_is_shown() {
+    let mut document: super::document::Document = serde_json::from_str(FULL).unwrap();
+    document.maintenance = true;
+    let text = super::render(&document, false);
+    let second = text.lines().nth(1).unwrap();
+    assert!(second.starts_with("! maintenance:"), "{text}");
+}

@@ -61,6 +61,13 @@ impl Page<'_> {
                 writeln!(out, "    {line}")?;
             }
         }
+        if document.maintenance {
+            writeln!(
+                out,
+                "{} maintenance: this director takes no part in VRRP until `lvsd maintenance off`",
+                self.bad("!")
+            )?;
+        }
         for worker in &document.workers {
             if worker.pid.is_none() {
                 writeln!(

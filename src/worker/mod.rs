@@ -32,8 +32,10 @@ pub mod vrrp;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use mono::Mono;
 use serde::{Deserialize, Serialize};
 
+use crate::kernel::clock;
 use crate::model::{Config, Tracker, Tracking, VrrpCommon, VrrpInstance, Watch};
 
 /// The worker processes.
@@ -143,5 +145,13 @@ fn told(instance: &VrrpInstance) -> VrrpInstance {
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+/// Waits until `deadline`, for ever if there is none.
+async fn wait_until(deadline: Option<Mono>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep(deadline.since(clock::monotonic_now())).await,
+        None => std::future::pending().await,
     }
 }

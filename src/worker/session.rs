@@ -23,10 +23,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
 
-use super::Kind;
 use super::channel::{self, Sender};
 use super::protocol::{FromWorker, Order, Resume, Snapshot, ToWorker};
 use super::supervisor::store;
+use super::{Kind, wait_until};
 use crate::kernel::clock;
 use crate::kernel::lock;
 use crate::model::{self, Config, Measured};
@@ -110,7 +110,7 @@ pub struct Session {
     /// What we were sent last: the base of the next update.
     config: Config,
     hand_over: Signal,
-    orphan_until: Option<Instant>,
+    orphan_until: Option<Mono>,
     abandoned: bool,
     _ignored: [Signal; 3],
     _lock: lock::Guard,
@@ -171,11 +171,11 @@ impl Session {
                     }
                     None => {
                         tracing::warn!(event = "supervisor_lost", grace_s = ORPHAN_GRACE.as_secs());
-                        self.orphan_until = Some(Instant::now() + ORPHAN_GRACE);
+                        self.orphan_until = Some(clock::monotonic_now() + ORPHAN_GRACE);
                     }
                 },
                 _ = self.hand_over.recv() => return Event::HandOver,
-                () = sleep_until(self.orphan_until) => {
+                () = wait_until(self.orphan_until) => {
                     // Said once; a new supervisor may still come.
                     self.orphan_until = None;
                     self.abandoned = true;

@@ -14,14 +14,14 @@ use std::time::Duration;
 
 use checks::{Event as CheckEvent, Health, Limits, Runner};
 use ipvs_sys::ServiceId;
+use mono::Mono;
 use thiserror::Error;
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::time::Instant;
 
 use self::table::{FromTable, TableThread, ToTable};
-use super::Kind;
 use super::protocol::Snapshot;
-use super::session::{self, Event, Heartbeat, Session, sleep_until};
+use super::session::{self, Event, Heartbeat, Session};
+use super::{Kind, wait_until};
 use crate::director::{self, CheckId, Director, HealthMap};
 use crate::kernel::clock;
 use crate::model::{Config, OnStop};
@@ -77,7 +77,7 @@ struct Checker {
     on_stop: OnStop,
     table: TableThread,
     /// When to send the next unasked snapshot.
-    snapshot_at: Option<Instant>,
+    snapshot_at: Option<Mono>,
     handing_over: bool,
 }
 
@@ -107,7 +107,7 @@ impl Checker {
                     // The thread has died: the supervisor starts us again.
                     None => return,
                 },
-                () = sleep_until(snapshot_at) => {
+                () = wait_until(snapshot_at) => {
                     self.snapshot_at = None;
                     self.table.send(ToTable::Report(None));
                 }
@@ -223,7 +223,7 @@ impl Checker {
 
     fn want_snapshot(&mut self) {
         self.snapshot_at
-            .get_or_insert_with(|| Instant::now() + SNAPSHOT_PAUSE);
+            .get_or_insert_with(|| clock::monotonic_now() + SNAPSHOT_PAUSE);
     }
 
     /// True when the worker has to end.

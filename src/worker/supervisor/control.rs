@@ -13,12 +13,12 @@ use tokio::sync::{mpsc, oneshot};
 use crate::status::document::Document;
 
 /// The longest request, in octets.
-const MAX_REQUEST: u64 = 4096;
+const MAX_REQUEST: u64 = 16_384;
 /// How long a client may take to ask.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What can be asked of a running lvsd.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Request {
     /// The status document.
@@ -26,6 +26,23 @@ pub enum Request {
     /// Read the configuration file again and apply it; then compare
     /// everything with the kernel.
     Reload,
+    /// Give virtual routers up to whoever takes them, and stay willing.
+    Failover(Which),
+    /// Give everything up and take no part until it is off again; `None` asks
+    /// how it is.
+    Maintenance(Option<bool>),
+}
+
+/// Which VRRP instances a request is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Which {
+    /// The only one there is.
+    Only,
+    /// The one of this name.
+    Named(String),
+    /// All of them.
+    All,
 }
 
 /// The answer.

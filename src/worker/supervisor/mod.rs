@@ -9,6 +9,7 @@
 pub mod child;
 pub mod control;
 mod fence;
+mod hold;
 mod relay;
 mod report;
 mod requests;
@@ -34,8 +35,8 @@ use self::control::Call;
 use self::relay::Relay;
 use self::requests::Gather;
 use self::stop::Stopping;
-use super::Kind;
 use super::protocol::{FromWorker, Resume, Snapshot, ToWorker};
+use super::{Kind, wait_until};
 use crate::config::Diagnostic;
 use crate::kernel::clock;
 use crate::kernel::lock;
@@ -148,6 +149,8 @@ struct Supervisor {
     requests: u64,
     gathers: Vec<Gather>,
     relay: Relay,
+    /// Whether this director is to hold nothing.
+    maintenance: bool,
     stopping: Option<Stopping>,
 }
 
@@ -230,7 +233,9 @@ fn claim_namespace() -> Result<UnixListener, Error> {
 
 impl Supervisor {
     fn new(options: Options, config: Config, events: UnboundedSender<(Kind, u64, Event)>) -> Self {
+        let maintenance = hold::in_maintenance(&options.runtime_dir);
         Self {
+            maintenance,
             options,
             config,
             generation: 1,
@@ -254,6 +259,7 @@ impl Supervisor {
             event = "started",
             version = env!("CARGO_PKG_VERSION"),
             config = %self.options.config.display(),
+            maintenance = self.maintenance,
         );
         for kind in Kind::ALL {
             let last = takeover::take_over(kind, &self.options.runtime_dir).await;
@@ -290,7 +296,7 @@ impl Supervisor {
                 _ = signals.terminate.recv() => self.stop(),
                 _ = signals.interrupt.recv() => self.stop(),
                 _ = tick.tick() => self.tick(),
-                () = wait(wake) => {}
+                () = wait_until(wake) => {}
             }
             self.due().await;
             if self.stopping.is_none() {
@@ -362,6 +368,7 @@ impl Supervisor {
             &self.events,
         );
         let id = self.next_request();
+        let order = self.order_at_start(kind);
         let part = kind.part(&self.config);
         let kept = self.relay.at_start(kind, &self.config);
         let seat = self.seat(kind);
@@ -374,6 +381,9 @@ impl Supervisor {
                     event = "worker_started", worker = %kind, pid = running.pid,
                     resume = resume.is_some(),
                 );
+                if let Some(order) = &order {
+                    running.send(order);
+                }
                 let update = Box::new(Update::between(&Config::default(), &part));
                 running.send(&ToWorker::Configure { id, update, resume });
                 for message in &kept {
@@ -510,13 +520,6 @@ impl Supervisor {
         }
         // A client that connects now is told at once that nobody is there.
         let _ = std::fs::remove_file(control::socket_path(&self.options.runtime_dir));
-    }
-}
-
-async fn wait(deadline: Option<Mono>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep(deadline.since(clock::monotonic_now())).await,
-        None => std::future::pending().await,
     }
 }
 

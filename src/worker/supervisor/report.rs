@@ -36,6 +36,7 @@ impl Supervisor {
                 generation: self.generation,
                 reload_error: self.reload_error.clone(),
             },
+            maintenance: self.maintenance,
             workers: self
                 .seats
                 .iter()

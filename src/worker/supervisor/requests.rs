@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::Supervisor;
 use super::control::{Request, Response};
-use crate::config;
+use crate::config::{self, Severity};
 use crate::kernel::clock;
 use crate::model::Update;
 use crate::worker::Kind;
@@ -35,6 +35,8 @@ pub(super) struct Gather {
 pub(super) enum Purpose {
     Status,
     Reload,
+    /// An order to the vrrp worker.
+    Order,
 }
 
 impl Gather {
@@ -66,6 +68,11 @@ impl Supervisor {
         if let Some(gather) = gather {
             gather.waiting.remove(&id);
             match outcome {
+                // Only one worker is given an order; its words stand for themselves.
+                Some((_, Ok(line))) if gather.purpose == Purpose::Order => gather.lines.push(line),
+                Some((_, Err(line))) if gather.purpose == Purpose::Order => {
+                    gather.failures.push(line);
+                }
                 Some((kind, Ok(line))) => gather.lines.push(format!("{kind}: {line}")),
                 Some((kind, Err(line))) => gather.failures.push(format!("{kind}: {line}")),
                 None => {}
@@ -78,8 +85,14 @@ impl Supervisor {
 
     pub(super) fn call(&mut self, request: Request, answer: oneshot::Sender<Response>) {
         match request {
-            Request::Status => self.ask_workers(Purpose::Status, STATUS_TIMEOUT, Some(answer)),
+            Request::Status => {
+                self.ask(Purpose::Status, STATUS_TIMEOUT, Some(answer), |_, id| {
+                    Some(ToWorker::Report { id })
+                });
+            }
             Request::Reload => self.reload(Some(answer)),
+            Request::Failover(which) => self.failover(&which, answer),
+            Request::Maintenance(wanted) => self.maintain(wanted, answer),
         }
     }
 
@@ -91,7 +104,7 @@ impl Supervisor {
         match config::load(&self.options.config) {
             Err(error) => {
                 let text = error.to_string();
-                tracing::error!(event = "reload_refused", error = %text);
+                log_refusal(&error);
                 self.reload_error = Some(text.clone());
                 respond(answer, Response::Failed(text));
             }
@@ -102,16 +115,39 @@ impl Supervisor {
                 self.config = loaded.config;
                 let read_ms = clock::monotonic_now().since(started).as_secs_f64() * 1e3;
                 tracing::info!(event = "reloading", generation = self.generation, read_ms);
-                self.ask_workers(Purpose::Reload, RELOAD_TIMEOUT, answer);
+                self.configure_all(answer);
             }
         }
     }
 
-    fn ask_workers(
+    fn configure_all(&mut self, answer: Option<oneshot::Sender<Response>>) {
+        let mut parts: BTreeMap<_, _> = Kind::ALL
+            .into_iter()
+            .map(|kind| {
+                let part = kind.part(&self.config);
+                let seat = self.seat(kind);
+                let update = Box::new(Update::between(&seat.sent, &part));
+                seat.sent = part;
+                (kind, update)
+            })
+            .collect();
+        self.ask(Purpose::Reload, RELOAD_TIMEOUT, answer, |kind, id| {
+            Some(ToWorker::Configure {
+                id,
+                update: parts.remove(&kind)?,
+                resume: None,
+            })
+        });
+    }
+
+    /// Sends each worker the message that is made for it, if any, and collects
+    /// the answers.
+    pub(super) fn ask(
         &mut self,
         purpose: Purpose,
         timeout: Duration,
         answer: Option<oneshot::Sender<Response>>,
+        mut message: impl FnMut(Kind, u64) -> Option<ToWorker>,
     ) {
         let mut gather = Gather {
             waiting: BTreeMap::new(),
@@ -123,19 +159,8 @@ impl Supervisor {
         };
         for kind in Kind::ALL {
             let id = self.next_request();
-            let message = match purpose {
-                Purpose::Status => ToWorker::Report { id },
-                Purpose::Reload => {
-                    let part = kind.part(&self.config);
-                    let seat = self.seat(kind);
-                    let update = Box::new(Update::between(&seat.sent, &part));
-                    seat.sent = part;
-                    ToWorker::Configure {
-                        id,
-                        update,
-                        resume: None,
-                    }
-                }
+            let Some(message) = message(kind, id) else {
+                continue;
             };
             match &self.seat(kind).running {
                 Some(running) if running.send(&message) => {
@@ -162,17 +187,38 @@ impl Supervisor {
             }
             let response = match gather.purpose {
                 Purpose::Status => Response::Status(Box::new(self.document())),
-                Purpose::Reload => reloaded(&gather),
+                Purpose::Reload => reloaded(&gather, self.maintenance),
+                Purpose::Order if gather.failures.is_empty() => Response::Done(gather.lines),
+                Purpose::Order => Response::Failed(gather.failures.join("\n")),
             };
             respond(gather.answer, response);
         }
     }
 }
 
-fn reloaded(gather: &Gather) -> Response {
+/// One line per event: the first error, and how many there are.
+fn log_refusal(error: &config::ConfigError) {
+    let mut errors = error
+        .diagnostics
+        .iter()
+        .filter(|diagnostic| diagnostic.severity == Severity::Error);
+    let first = errors.next();
+    tracing::error!(
+        event = "reload_refused",
+        error = first.map(|first| first.message.as_str()),
+        line = first
+            .and_then(|first| first.location.as_ref())
+            .map(|location| location.line),
+        errors = errors.count() + usize::from(first.is_some()),
+    );
+}
+
+fn reloaded(gather: &Gather, maintenance: bool) -> Response {
     if gather.failures.is_empty() {
         tracing::info!(event = "reloaded", done = gather.lines.join("; "));
-        Response::Done(gather.lines.clone())
+        let note = "maintenance is on: this director takes no part in VRRP".to_owned();
+        let lines = gather.lines.iter().cloned();
+        Response::Done(lines.chain(maintenance.then_some(note)).collect())
     } else {
         let lines: Vec<_> = gather
             .lines
@@ -180,13 +226,12 @@ fn reloaded(gather: &Gather) -> Response {
             .chain(&gather.failures)
             .cloned()
             .collect();
-        let text = lines.join("\n");
-        tracing::error!(event = "reload_incomplete", error = %text);
-        Response::Incomplete(text)
+        tracing::error!(event = "reload_incomplete", error = lines.join("; "));
+        Response::Incomplete(lines.join("\n"))
     }
 }
 
-fn respond(answer: Option<oneshot::Sender<Response>>, response: Response) {
+pub(super) fn respond(answer: Option<oneshot::Sender<Response>>, response: Response) {
     if let Some(answer) = answer {
         // Whoever asked may have gone.
         let _ = answer.send(response);
