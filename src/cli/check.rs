@@ -57,6 +57,14 @@ fn summary(diagnostics: &[Diagnostic], config: Option<&Config>) -> String {
             let real_servers = pools.map(|server| server.real_servers.len()).sum();
             parts.push("ok".to_owned());
             parts.push(counted(config.vrrp_instances.len(), "VRRP instance"));
+            for (count, thing) in [
+                (config.vrrp.sync_groups.len(), "sync group"),
+                (config.vrrp.trackers.len(), "tracker"),
+            ] {
+                if count > 0 {
+                    parts.push(counted(count, thing));
+                }
+            }
             parts.push(counted(config.virtual_servers.len(), "virtual server"));
             parts.push(counted(real_servers, "real server"));
         }

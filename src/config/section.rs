@@ -65,7 +65,8 @@ impl<'t> Section<'t> {
         kind: &'static TableKind,
         findings: &mut Findings,
     ) -> Option<Self> {
-        let (name, raw) = self.table.get(key.name)?;
+        let defaults = self.defaults.and_then(|defaults| defaults.get(key.name));
+        let (name, raw) = self.table.get(key.name).or(defaults)?;
         let table = table(kind.header, raw, findings)?;
         Some(Self::open(table, place(name, raw), kind, findings))
     }

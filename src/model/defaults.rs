@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use super::{
-    ChecksumV3, Forward, HmacMode, IpvlanMode, Method, OnStop, Protocol, Start, Statuses, Version,
+    ChecksumV3, Forward, HmacMode, IpvlanMode, MailTls, Method, OnStop, Protocol, Start, Statuses,
+    Version,
 };
 
 /// The current version of the protocol. keepalived's default is 2: in a mixed pair
@@ -112,3 +113,44 @@ pub const HTTP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// `ipvs_on_stop`: a stopped director forwards nothing.
 pub const IPVS_ON_STOP: OnStop = OnStop::Remove;
+/// keepalived's: the instances take part at once.
+pub const STARTUP_DELAY: Duration = Duration::ZERO;
+/// keepalived's.
+pub const DELAY_AFTER_BOOT: Duration = Duration::ZERO;
+/// Other virtual routers on a link are nothing special.
+pub const LOG_UNKNOWN_VRIDS: bool = false;
+/// keepalived's.
+pub const SCRIPT_SECURITY: bool = false;
+/// Encrypted where the server can.
+pub const MAIL_TLS: MailTls = MailTls::Opportunistic;
+/// keepalived's.
+pub const MAIL_TIMEOUT: Duration = Duration::from_secs(30);
+/// A fault is what people want to know.
+pub const MAIL_NO_FAULTS: bool = false;
+
+// Tracking and telling
+
+/// keepalived's.
+pub const TRACK_INTERVAL: Duration = Duration::from_secs(1);
+/// keepalived's: one success.
+pub const SCRIPT_RISE: u32 = 1;
+/// keepalived's: one failure.
+pub const SCRIPT_FALL: u32 = 1;
+/// keepalived's: a failure is a fault.
+pub const TRACK_WEIGHT: i32 = 0;
+/// The number as it is.
+pub const TRACK_FILE_WEIGHT: i32 = 1;
+/// One process is enough.
+pub const PROCESS_QUORUM: u32 = 1;
+/// At once.
+pub const PROCESS_DELAY: Duration = Duration::ZERO;
+/// One answer may be chance.
+pub const PING_RISE: u32 = 2;
+/// Lost packets are no outage.
+pub const PING_FALL: u32 = 3;
+/// Members of one group keep their order.
+pub const TRACKING_WEIGHT: bool = false;
+/// Priorities change often where weights are.
+pub const NOTIFY_PRIORITY_CHANGES: bool = false;
+/// Only what is asked for.
+pub const NOTIFY_MAIL: bool = false;

@@ -18,10 +18,21 @@ pub(super) fn interface(
     findings: &mut Findings,
 ) -> Option<String> {
     let text = section::string(name, raw, findings)?;
+    interface_name(text, name, raw.span, findings)?;
+    Some(text.to_owned())
+}
+
+/// Complains of what is not the name of an interface; `name` says whose.
+pub(super) fn interface_name(
+    text: &str,
+    name: &str,
+    span: Span,
+    findings: &mut Findings,
+) -> Option<()> {
     let bad = |c: char| c.is_whitespace() || c.is_control() || c == '/';
     if text.is_empty() || text == "." || text == ".." || text.contains(bad) {
         let message = format!("{name} is not the name of an interface");
-        findings.error(Code::BadValue, raw.span, message);
+        findings.error(Code::BadValue, span, message);
         return None;
     }
     if text.len() > MAX_INTERFACE_BYTES {
@@ -29,10 +40,10 @@ pub(super) fn interface(
             "{name} must have at most {MAX_INTERFACE_BYTES} bytes, has {}",
             text.len()
         );
-        findings.error(Code::OutOfRange, raw.span, message);
+        findings.error(Code::OutOfRange, span, message);
         return None;
     }
-    Some(text.to_owned())
+    Some(())
 }
 
 /// The same, of a key that may be absent.
@@ -44,6 +55,19 @@ pub(super) fn optional_interface(
     interface(key.name, section.free(key)?, findings)
 }
 
+/// `IP`, a unicast address.
+pub(super) fn host(raw: &Spanned<Value>, findings: &mut Findings) -> Option<IpAddr> {
+    let text = section::string("an address", raw, findings)?;
+    let Ok(address) = text.parse::<IpAddr>() else {
+        let message = format!("\"{text}\" is not an IP address");
+        let help = "write the address alone; names are not resolved".to_owned();
+        findings.error_help(Code::BadValue, raw.span, message, help);
+        return None;
+    };
+    unicast(address, raw, findings)?;
+    Some(address)
+}
+
 /// `IP`, a unicast address of `family`, in the value of a key called `name`.
 pub(super) fn of_family(
     name: &str,
@@ -51,16 +75,7 @@ pub(super) fn of_family(
     family: Family,
     findings: &mut Findings,
 ) -> Option<IpAddr> {
-    let text = section::string(name, raw, findings)?;
-    let Ok(address) = text.parse::<IpAddr>() else {
-        findings.error(
-            Code::BadValue,
-            raw.span,
-            format!("\"{text}\" is not an IP address"),
-        );
-        return None;
-    };
-    unicast(address, raw, findings)?;
+    let address = host(raw, findings)?;
     check_family(name, address, family, raw.span, findings)?;
     Some(address)
 }

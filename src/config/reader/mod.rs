@@ -5,9 +5,18 @@
 
 mod address;
 mod check;
+mod command;
+mod global;
+mod group;
 mod http;
+mod interface;
+mod names;
+mod network;
+mod notify;
 mod pool;
 mod real_server;
+mod track;
+mod tracking;
 mod vrrp;
 mod words;
 
@@ -16,10 +25,10 @@ use std::net::IpAddr;
 
 use super::file;
 use super::findings::{Code, Findings};
-use super::raw::{Span, Spanned, Table, Value};
+use super::raw::{Span, Spanned, Table};
 use super::schema::{self, Free, TableKind};
 use super::section::{self, Section};
-use crate::model::{Config, Global, ServiceId, VrrpCommon, VrrpInstance, defaults};
+use crate::model::{Config, ServiceId, VirtualServer, VrrpCommon, VrrpInstance};
 
 /// The longest name of anything, in characters.
 const MAX_NAME_CHARS: usize = 64;
@@ -27,24 +36,8 @@ const MAX_NAME_CHARS: usize = 64;
 /// Reads a whole file.
 pub(super) fn read(root: &Table, findings: &mut Findings) -> Config {
     let top = Section::open(root, Span::default(), &schema::ROOT, findings);
-    let global = top
-        .free(&schema::GLOBAL_TABLE)
-        .map(|raw| read_global(raw, findings))
-        .unwrap_or_default();
-    let defaults = top.sub(
-        &schema::VRRP_DEFAULTS_TABLE,
-        &schema::VRRP_DEFAULTS,
-        findings,
-    );
-    let mut instances = vrrp::Reader::default();
-    for (name, section) in named(
-        &top,
-        &schema::VRRP_INSTANCE_TABLE,
-        &schema::VRRP_INSTANCE,
-        findings,
-    ) {
-        instances.read(name, section.or(defaults.as_ref()), findings);
-    }
+    let global = top.sub(&schema::GLOBAL_TABLE, &schema::global::TABLE, findings);
+    let global = global.map(|section| global::read(&section, findings));
     let mut servers = pool::Reader::default();
     for (name, section) in named(
         &top,
@@ -54,10 +47,11 @@ pub(super) fn read(root: &Table, findings: &mut Findings) -> Config {
     ) {
         servers.read(name, section, findings);
     }
+    let (vrrp_instances, vrrp) = read_vrrp(&top, &servers.done, findings);
     let config = Config {
-        global,
-        vrrp_instances: instances.done,
-        vrrp: VrrpCommon::default(),
+        global: global.unwrap_or_default(),
+        vrrp_instances,
+        vrrp,
         virtual_servers: servers.done,
     };
     // After an error they may only be echoes of it.
@@ -67,18 +61,58 @@ pub(super) fn read(root: &Table, findings: &mut Findings) -> Config {
     config
 }
 
-fn read_global(raw: &Spanned<Value>, findings: &mut Findings) -> Global {
-    let Some(table) = section::table(schema::GLOBAL.header, raw, findings) else {
-        return Global::default();
-    };
-    let section = Section::open(table, raw.span, &schema::GLOBAL, findings);
-    Global {
-        router_id: optional_name(&section, &schema::ROUTER_ID, findings),
-        ipvs_on_stop: section
-            .choice(&schema::IPVS_ON_STOP, findings)
-            .unwrap_or(defaults::IPVS_ON_STOP),
-        ..Global::default()
+/// Reads instances, groups, and what they track.
+fn read_vrrp(
+    top: &Section<'_>,
+    servers: &[VirtualServer],
+    findings: &mut Findings,
+) -> (Vec<VrrpInstance>, VrrpCommon) {
+    let mut trackers = track::Reader::default();
+    trackers.read_all(top, servers, findings);
+
+    let defaults = top.sub(
+        &schema::VRRP_DEFAULTS_TABLE,
+        &schema::VRRP_DEFAULTS,
+        findings,
+    );
+    let mut instances = vrrp::Reader::default();
+    let tables = (&schema::VRRP_INSTANCE_TABLE, &schema::VRRP_INSTANCE);
+    for (name, section) in named(top, tables.0, tables.1, findings) {
+        let section = section.or(defaults.as_ref());
+        instances.read(name, section, &mut trackers, findings);
     }
+
+    let mut groups = group::Reader::new(&instances.members);
+    let tables = (&schema::SYNC_GROUP_TABLE, &schema::group::SYNC_GROUP);
+    for (name, section) in named(top, tables.0, tables.1, findings) {
+        groups.read(name, &section, &mut trackers, findings);
+    }
+    if !findings.failed() {
+        trackers.warn_of_unused(findings);
+    }
+
+    let tables = (&schema::INTERFACE_TABLE, &schema::group::INTERFACE);
+    let interfaces = named(top, tables.0, tables.1, findings);
+    let interfaces = interfaces
+        .into_iter()
+        .filter_map(|(name, section)| interface::settings(name, &section, findings))
+        .collect();
+    let mut announce_groups = interface::Groups::default();
+    let tables = (
+        &schema::ANNOUNCE_GROUP_TABLE,
+        &schema::group::ANNOUNCE_GROUP,
+    );
+    for (name, section) in named(top, tables.0, tables.1, findings) {
+        announce_groups.read(name, &section, findings);
+    }
+    let common = VrrpCommon {
+        sync_groups: groups.done,
+        trackers: trackers.done,
+        interfaces,
+        announce_groups: announce_groups.done,
+        ..VrrpCommon::default()
+    };
+    (instances.done, common)
 }
 
 /// The tables under `[KEY.NAME]` with their names.

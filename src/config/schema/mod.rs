@@ -4,16 +4,18 @@
 //! documentation is generated from here, so the three cannot differ.
 
 mod check;
+pub(super) mod global;
+pub(super) mod group;
 mod key;
+pub(super) mod notify;
 mod pool;
+pub(super) mod track;
 mod vrrp;
 
 pub(super) use check::*;
 pub(super) use key::{Choice, Describe, Flag, Free, Key, Preset};
 pub(super) use pool::*;
 pub(super) use vrrp::*;
-
-use crate::model::{OnStop, defaults};
 
 /// A kind of table.
 pub(super) struct TableKind {
@@ -40,6 +42,15 @@ pub(super) const ROOT: TableKind = TableKind {
         &GLOBAL_TABLE,
         &VRRP_DEFAULTS_TABLE,
         &VRRP_INSTANCE_TABLE,
+        &SYNC_GROUP_TABLE,
+        &track::SCRIPT_TABLE,
+        &track::FILE_TABLE,
+        &track::PROCESS_TABLE,
+        &track::PING_TABLE,
+        &track::ROUTE_TABLES,
+        &track::VIRTUAL_SERVER_TABLE,
+        &INTERFACE_TABLE,
+        &ANNOUNCE_GROUP_TABLE,
         &VIRTUAL_SERVER_TABLE,
     ],
 };
@@ -68,6 +79,24 @@ pub(super) const VRRP_INSTANCE_TABLE: Free = Free {
     range: "",
     doc: "the VRRP instances by name",
 };
+/// The tables `[sync_group.NAME]`.
+pub(super) const SYNC_GROUP_TABLE: Free = Free {
+    name: "sync_group",
+    doc: "instances that move together",
+    ..VRRP_INSTANCE_TABLE
+};
+/// The tables `[interface.NAME]`.
+pub(super) const INTERFACE_TABLE: Free = Free {
+    name: "interface",
+    doc: "settings of network interfaces",
+    ..VRRP_INSTANCE_TABLE
+};
+/// The tables `[announce_group.NAME]`.
+pub(super) const ANNOUNCE_GROUP_TABLE: Free = Free {
+    name: "announce_group",
+    doc: "interfaces that share announcement rates",
+    ..VRRP_INSTANCE_TABLE
+};
 /// The tables `[virtual_server.NAME]`.
 pub(super) const VIRTUAL_SERVER_TABLE: Free = Free {
     name: "virtual_server",
@@ -77,34 +106,12 @@ pub(super) const VIRTUAL_SERVER_TABLE: Free = Free {
     doc: "the virtual servers by name",
 };
 
-/// `[global]`.
-pub(super) const GLOBAL: TableKind = TableKind {
-    header: "[global]",
-    doc: "Settings of the whole director.",
-    keys: &[&ROUTER_ID, &IPVS_ON_STOP],
-};
-
-/// The name of this director.
-pub(super) const ROUTER_ID: Free = Free {
-    name: "router_id",
-    kind: "string",
-    default: "the host name",
-    range: "1..=64 characters",
-    doc: "the name of this director in logs and status",
-};
-
-/// What becomes of the table at a stop.
-pub(super) const IPVS_ON_STOP: Choice<OnStop> = Choice {
-    name: "ipvs_on_stop",
-    preset: Preset::Value(defaults::IPVS_ON_STOP),
-    words: &[("remove", OnStop::Remove), ("keep", OnStop::Keep)],
-    doc: "what becomes of our IPVS entries when lvsd is stopped",
-};
-
 /// Every kind of table, in the order of the documentation.
 pub(super) const TABLES: &[&TableKind] = &[
     &ROOT,
-    &GLOBAL,
+    &global::TABLE,
+    &global::FIFO_TABLE,
+    &global::MAIL_TABLE,
     &VRRP_DEFAULTS,
     &VRRP_INSTANCE,
     &VIRTUAL_ADDRESS,
@@ -115,6 +122,18 @@ pub(super) const TABLES: &[&TableKind] = &[
     &HMAC_KEY,
     &VMAC_TABLE,
     &IPVLAN_TABLE,
+    &notify::TABLE,
+    &notify::COMMAND_TABLE,
+    &group::SYNC_GROUP,
+    &track::SCRIPT,
+    &track::FILE,
+    &track::PROCESS,
+    &track::PING,
+    &track::ROUTE,
+    &track::VIRTUAL_SERVER,
+    &track::USE,
+    &group::INTERFACE,
+    &group::ANNOUNCE_GROUP,
     &VIRTUAL_SERVER,
     &REAL_SERVER,
     &CHECK_TCP,

@@ -14,7 +14,8 @@ use super::super::findings::{Code, Findings};
 use super::super::raw::{Span, Spanned, Value};
 use super::super::schema::{self, Free};
 use super::super::section::{self, Section};
-use super::{address, byte};
+use super::group::Member;
+use super::{address, byte, notify, track, tracking};
 use crate::model::{
     Announce, Authentication, ChecksumV3, Family, Version, VirtualAddress, VrrpInstance,
 };
@@ -32,6 +33,8 @@ const ETHERNET_MTU: usize = 1500;
 pub(super) struct Reader {
     /// The instances read.
     pub(super) done: Vec<VrrpInstance>,
+    /// What groups need of them, by name.
+    pub(super) members: HashMap<String, Member>,
     routers: HashMap<(String, Family, u8), String>,
     addresses: HashMap<(IpAddr, String), String>,
     devices: HashMap<String, String>,
@@ -43,6 +46,7 @@ impl Reader {
         &mut self,
         name: &Spanned<String>,
         section: Section<'_>,
+        trackers: &mut track::Reader,
         findings: &mut Findings,
     ) {
         let name = name.value.as_str();
@@ -67,6 +71,16 @@ impl Reader {
         election(&mut instance, &section, findings);
         on_the_wire(&mut instance, &section, findings);
         instance.announce = announce(&section, findings);
+        let tracked = tracking::read(&section, trackers, findings);
+        instance.tracking = tracked.tracking;
+        instance.notify = notify::read(&section, &schema::notify::TABLE, findings);
+        if instance.priority == u8::MAX {
+            warn_of_weights(&tracked.weighted, findings);
+        }
+        let member = Member {
+            weighted: tracked.weighted,
+        };
+        self.members.insert(name.to_owned(), member);
         strict::apply(&mut instance, &section, findings);
         warn_of_preemption(&section, &instance, findings);
         warn_of_length(&section, &instance, findings);
@@ -306,6 +320,18 @@ fn warn_of_preemption(section: &Section<'_>, instance: &VrrpInstance, findings: 
             "without preempt"
         };
         no_effect(section, schema::PREEMPT_DELAY.name, why, findings);
+    }
+}
+
+fn warn_of_weights(weighted: &[Span], findings: &mut Findings) {
+    for span in weighted {
+        findings.warning(
+            Code::NoEffect,
+            *span,
+            "its weight has no effect with priority 255".to_owned(),
+            "the priority of an owner never changes; choose one below 255, or weight = 0"
+                .to_owned(),
+        );
     }
 }
 

@@ -12,8 +12,8 @@ pub(in crate::config) use announce::*;
 pub(in crate::config) use auth::*;
 pub(in crate::config) use transport::*;
 
-use super::TableKind;
 use super::key::{Choice, Flag, Free, Key, Preset};
+use super::{TableKind, notify, track};
 use crate::model::{ChecksumV3, Version, defaults};
 
 /// `[vrrp_instance.NAME]`.
@@ -55,6 +55,11 @@ pub(in crate::config) const VRRP_INSTANCE: TableKind = TableKind {
         &IPVLAN,
         &VRF,
         &DONT_TRACK_PRIMARY,
+        &track::TRACK_INTERFACES,
+        &track::TRACK,
+        &notify::NOTIFY,
+        &notify::PRIORITY_CHANGES,
+        &notify::MAIL,
         &ACCEPT,
         &PROMOTE_SECONDARIES,
         &GARP_MASTER_DELAY,
@@ -93,6 +98,9 @@ pub(in crate::config) const VRRP_DEFAULTS: TableKind = TableKind {
         &RECEIVE_BUFFER,
         &V3_CHECKSUM,
         &DONT_TRACK_PRIMARY,
+        &notify::NOTIFY,
+        &notify::PRIORITY_CHANGES,
+        &notify::MAIL,
         &PROMOTE_SECONDARIES,
         &GARP_MASTER_DELAY,
         &GARP_MASTER_REPEAT,
