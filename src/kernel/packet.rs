@@ -11,6 +11,7 @@ use rustix::net::{RecvFlags, SendFlags};
 use socket2::{Domain, Protocol, SockFilter, Socket, Type};
 use tokio::io::unix::AsyncFd;
 use tokio::time::{Instant, timeout_at};
+use vrrp::wire::{PROTOCOL, PROTOCOL_AH};
 
 use super::SocketError;
 use super::announce::{
@@ -19,6 +20,7 @@ use super::announce::{
 };
 use super::ready::readable;
 
+const ETHERTYPE_IPV4: u16 = 0x0800;
 /// How often [`duplicate_address`] asks (RFC 5227 section 1.1, `PROBE_NUM`).
 const PROBES: u32 = 3;
 
@@ -139,7 +141,7 @@ pub async fn duplicate_address(
     for _ in 0..PROBES {
         socket.get_ref().send(&question)?;
         next += timeout / PROBES;
-        let answer = timeout_at(next, answer(&socket, mac, address)).await;
+        let answer = timeout_at(next, first(&socket, |frame| claimant(frame, address, mac))).await;
         if let Ok(answer) = answer {
             return answer.map(Some);
         }
@@ -147,40 +149,108 @@ pub async fn duplicate_address(
     Ok(None)
 }
 
-/// Waits for a frame in which another host claims the address.
-async fn answer(
+/// Waits on an interface for the next VRRP message from `src` (IP protocol 112, or 51 over IPv4):
+/// the Ethernet address it came from, or `None` if none comes within `wait`. Meant for a report that
+/// names who sends what it should not: a router on the way has its own address there.
+///
+/// # Errors
+///
+/// [`SocketError`] if the interface is down or gone, or without `CAP_NET_RAW`.
+///
+/// # Panics
+///
+/// Outside a tokio runtime with I/O and time enabled.
+pub async fn sender_mac(
+    ifindex: u32,
+    src: IpAddr,
+    wait: Duration,
+) -> Result<Option<Mac>, SocketError> {
+    let ethertype = match src {
+        IpAddr::V4(_) => ETHERTYPE_IPV4,
+        IpAddr::V6(_) => ETHERTYPE_IPV6,
+    };
+    let socket = PacketSocket::with_protocol(ifindex, ethertype)?;
+    let attempt = "filter VRRP messages";
+    let filter = socket.socket.attach_filter(&only_vrrp());
+    filter.map_err(|error| SocketError::new(attempt, error))?;
+    let attempt = "wait for a packet socket";
+    let socket = readable(socket).map_err(|error| SocketError::new(attempt, error))?;
+    let heard = first(&socket, |frame| vrrp_sender(frame, src));
+    match timeout_at(Instant::now() + wait, heard).await {
+        Ok(heard) => heard.map(Some),
+        Err(_) => Ok(None),
+    }
+}
+
+/// Where a VRRP message came from, if it came from `src`.
+fn vrrp_sender(frame: &[u8], src: IpAddr) -> Option<Mac> {
+    let (protocol, source) = match src {
+        IpAddr::V4(src) => (frame.get(PROTOCOL_AT)?, frame.get(26..30)? == src.octets()),
+        IpAddr::V6(src) => (
+            frame.get(NEXT_HEADER_AT)?,
+            frame.get(22..38)? == src.octets(),
+        ),
+    };
+    let mac = frame.get(6..)?.first_chunk().copied()?;
+    (source && [PROTOCOL, PROTOCOL_AH].contains(protocol)).then_some(mac)
+}
+
+/// Waits for a frame that tells what is sought.
+async fn first<T>(
     socket: &AsyncFd<PacketSocket>,
-    own: Mac,
-    address: IpAddr,
-) -> Result<Mac, SocketError> {
+    told: impl Fn(&[u8]) -> Option<T>,
+) -> Result<T, SocketError> {
     let mut buffer = [0; 256];
     loop {
         let attempt = "wait for a packet socket";
         let ready = socket.readable().await;
         let mut ready = ready.map_err(|error| SocketError::new(attempt, error))?;
         while let Some(frame) = socket.get_ref().receive(&mut buffer)? {
-            if let Some(mac) = claimant(frame, address, own) {
-                return Ok(mac);
+            if let Some(found) = told(frame) {
+                return Ok(found);
             }
         }
         ready.clear_ready();
     }
 }
 
-/// A filter (classic BPF) of IPv6 frames that lets through neighbour advertisements only, so that
-/// the interface's other traffic does not fill the socket's queue.
-fn only_advertisements() -> [SockFilter; 6] {
-    // BPF_LD | BPF_B | BPF_ABS, BPF_JMP | BPF_JEQ | BPF_K, BPF_RET | BPF_K of linux/bpf_common.h.
-    const LOAD_OCTET: u16 = 0x30;
-    const JUMP_IF_EQUAL: u16 = 0x15;
-    const RETURN: u16 = 0x06;
-    /// Where the next header and the ICMPv6 type lie in the frame.
-    const NEXT_HEADER_AT: u32 = 14 + 6;
-    const TYPE_AT: u32 = 14 + 40;
+/// Where the protocol of IPv4, the next header of IPv6 and the type of ICMPv6 lie in a frame.
+const PROTOCOL_AT: usize = 14 + 9;
+const NEXT_HEADER_AT: usize = 14 + 6;
+const TYPE_AT: usize = 14 + 40;
+
+// BPF_LD | BPF_B | BPF_ABS, BPF_JMP | BPF_JEQ | BPF_K, BPF_RET | BPF_K of linux/bpf_common.h.
+const LOAD_OCTET: u16 = 0x30;
+const JUMP_IF_EQUAL: u16 = 0x15;
+const RETURN: u16 = 0x06;
+
+/// Loads the octet of a frame at `at`, which is well within one.
+const fn load(at: usize) -> SockFilter {
+    #[expect(clippy::cast_possible_truncation, reason = "an offset in a header")]
+    SockFilter::new(LOAD_OCTET, 0, 0, at as u32)
+}
+
+/// A filter (classic BPF) that lets through the frames whose octet where IPv4 has its protocol or
+/// IPv6 its next header says VRRP or an authentication header, so that the interface's other traffic
+/// does not fill the socket's queue. What passes by chance is sorted out later.
+fn only_vrrp() -> [SockFilter; 7] {
     [
-        SockFilter::new(LOAD_OCTET, 0, 0, NEXT_HEADER_AT),
+        load(PROTOCOL_AT),
+        SockFilter::new(JUMP_IF_EQUAL, 3, 0, u32::from(PROTOCOL)),
+        SockFilter::new(JUMP_IF_EQUAL, 2, 0, u32::from(PROTOCOL_AH)),
+        load(NEXT_HEADER_AT),
+        SockFilter::new(JUMP_IF_EQUAL, 0, 1, u32::from(PROTOCOL)),
+        SockFilter::new(RETURN, 0, 0, u32::MAX),
+        SockFilter::new(RETURN, 0, 0, 0),
+    ]
+}
+
+/// A filter of IPv6 frames that lets through neighbour advertisements only.
+fn only_advertisements() -> [SockFilter; 6] {
+    [
+        load(NEXT_HEADER_AT),
         SockFilter::new(JUMP_IF_EQUAL, 0, 3, u32::from(NEXT_HEADER_ICMPV6)),
-        SockFilter::new(LOAD_OCTET, 0, 0, TYPE_AT),
+        load(TYPE_AT),
         SockFilter::new(JUMP_IF_EQUAL, 0, 1, u32::from(NEIGHBOUR_ADVERTISEMENT)),
         SockFilter::new(RETURN, 0, 0, u32::MAX),
         SockFilter::new(RETURN, 0, 0, 0),

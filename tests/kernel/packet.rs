@@ -1,11 +1,14 @@
 //! Announcements and the search for duplicate addresses.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
+use ipvs_sys::Family;
 use lvsd::kernel::SocketError;
 use lvsd::kernel::announce::{Mac, announcement};
-use lvsd::kernel::packet::{PacketSocket, duplicate_address};
+use lvsd::kernel::packet::{PacketSocket, duplicate_address, sender_mac};
 use lvsd::kernel::rtnl::{Link, Rtnl};
+use lvsd::kernel::vrrp_socket::{Outbox, Outgoing, VrrpSocket};
 
 use crate::frames::Tap;
 use crate::namespace::{self, eventually, ip, veth};
@@ -107,5 +110,48 @@ fn sockets_on_lost_links_say_so() {
         assert!(socket.send(&[0; 60]).unwrap_err().is_down());
         ip("link delete v0");
         assert!(socket.send(&[0; 60]).unwrap_err().is_gone());
+    });
+}
+
+#[test]
+fn the_sender_of_a_message_is_found() {
+    namespace::run("packet::the_sender_of_a_message_is_found", || {
+        veth();
+        for address in ["172.17.1.150/24", "fd00::150/64"] {
+            ip(&format!("address add {address} dev v0 nodad"));
+        }
+        let (sender, listener) = (link("v0"), link("v1"));
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        for (source, stranger, group) in [
+            ("172.17.1.150", "172.17.1.149", "224.0.0.18"),
+            ("fd00::150", "fd00::149", "ff02::12"),
+        ] {
+            let (source, stranger): (IpAddr, IpAddr) =
+                (source.parse().unwrap(), stranger.parse().unwrap());
+            let socket = VrrpSocket::open(sender.index, Family::of(source)).unwrap();
+            let message = [Outgoing {
+                source,
+                dest: group.parse().unwrap(),
+                ttl: 255,
+                bytes: &[0x31; 12],
+            }];
+            runtime.block_on(async {
+                let send = || {
+                    socket.send_batch(&mut Outbox::new(), &message, |_, error| panic!("{error}"));
+                };
+                let wait = Duration::from_millis(500);
+                let (found, not_found, ()) = tokio::join!(
+                    sender_mac(listener.index, source, wait),
+                    sender_mac(listener.index, stranger, wait),
+                    // Both listen by now: they were asked first, and wait for this.
+                    async { send() },
+                );
+                assert_eq!(found, Ok(sender.mac));
+                assert_eq!(not_found, Ok(None));
+            });
+        }
     });
 }
