@@ -179,7 +179,7 @@ fn golden_vectors() {
         .expect("tests/golden")
         .map(|entry| entry.expect("an entry").path())
         .collect();
-    assert!(files.len() >= 8, "only {} golden files", files.len());
+    assert!(files.len() >= 16, "only {} golden files", files.len());
     let mut stale = Vec::new();
     for file in files {
         let text = fs::read_to_string(&file).expect("a readable file");

@@ -47,7 +47,7 @@ impl Instance {
                 address: src,
                 priority: advert.priority,
             },
-            interval: advert.interval,
+            interval: clamp_interval(self.config.version, advert.interval),
             via,
             own,
         };

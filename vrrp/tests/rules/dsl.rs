@@ -286,6 +286,32 @@ impl Scene {
         self.step(Input::Fault)
     }
 
+    pub fn release(self) -> Self {
+        self.step(Input::Release)
+    }
+
+    pub fn adjust(self, sum: i32) -> Self {
+        self.step(Input::Adjust(sum))
+    }
+
+    /// An advert that comes over the heartbeat, where our address is router `own`.
+    #[expect(clippy::needless_pass_by_value, reason = "tests read better")]
+    pub fn hears_over(self, own: u8, heard: Heard) -> Self {
+        self.step(Input::Advert {
+            src: heard.src,
+            via: Via::Heartbeat,
+            own: router(own),
+            advert: &heard.advert,
+        })
+    }
+
+    /// Whether the addresses given up are still served.
+    #[track_caller]
+    pub fn hands_over(self, yes: bool) -> Self {
+        assert_eq!(self.instance.handing_over(), yes);
+        self
+    }
+
     pub fn timer(self) -> Self {
         self.step(Input::Timer)
     }

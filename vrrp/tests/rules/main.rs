@@ -5,9 +5,13 @@
 
 mod backup;
 mod dsl;
+mod hand_over;
+mod heartbeat;
 mod master;
+mod owners;
 mod preempt;
 mod reconfigure;
 mod reports;
 mod resume;
 mod startup;
+mod tracking;

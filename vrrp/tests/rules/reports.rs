@@ -67,6 +67,20 @@ fn the_order_of_addresses_does_not_matter() {
 }
 
 #[test]
+fn a_list_may_be_compared_once_for_each_sender() {
+    let setup = v3(100).with(|c| c.check_addresses = false);
+    let scene = setup.started().at("1");
+    let other = |from| advert(from, 200).addresses(&[2]);
+    let scene = scene.hears(other(1)).does(&[Surprise(AddressList)]);
+    let scene = scene.hears(other(1)).does(&[]);
+    let scene = scene.hears(other(2)).does(&[Surprise(AddressList)]);
+    let scene = scene.hears(advert(1, 200)).hears(other(1)).does(&[]);
+    // With other addresses of our own, the question is a new one.
+    let scene = scene.reconfigure(|c| c.addresses = vec![vip(3)]);
+    scene.hears(other(1)).does(&[Surprise(AddressList)]);
+}
+
+#[test]
 fn a_second_owner_is_reported() {
     // The higher address stays.
     let scene = v3(255).started().at("0.5").hears(advert(9, 255));

@@ -130,7 +130,7 @@ fn a_hand_over_is_not_resumed() {
     let stopping = snapshot(&v3(100).master().shutdown());
     let scene = v3(100).resumed(&stopping, "0", "0.5");
     scene.does(&starts_afresh());
-    let releasing = snapshot(&v3(100).master().step(Input::Release));
+    let releasing = snapshot(&v3(100).master().release());
     let scene = v3(100).resumed(&releasing, "0", "0.5");
     let scene = scene.does(&[RemoveAddresses, change(Initialize, Backup, Reason::Resumed)]);
     // Its successor is left alone still.
@@ -140,7 +140,7 @@ fn a_hand_over_is_not_resumed() {
 
 #[test]
 fn the_weights_are_kept() {
-    let scene = v3(100).started().step(Input::Adjust(-30));
+    let scene = v3(100).started().adjust(-30);
     let snap = snapshot(&scene);
     assert_eq!(
         (snap.priority, snap.base_priority, snap.adjust),

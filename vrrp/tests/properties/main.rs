@@ -1,0 +1,6 @@
+//! Whatever comes in, in whatever order.
+
+mod given;
+mod instance;
+mod master;
+mod two_ways;
