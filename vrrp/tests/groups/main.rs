@@ -25,7 +25,7 @@ fn settled(a: &[Config], b: &[Config]) -> Net {
     net.run(ms(9_700));
     net.is(A, Master);
     net.is(B, Backup);
-    net.from_now();
+    net.start_log();
     net
 }
 
@@ -90,7 +90,7 @@ fn a_crash_moves_all_at_the_first_timer() {
     net.run(ms(500));
     net.step(A, 1, Input::Startup { source: address(9) });
     net.run(ms(1_000));
-    net.from_now();
+    net.start_log();
     net.asleep.push(A);
     net.run(ms(5_000));
     let moves = net.moves();
@@ -208,7 +208,7 @@ fn a_release_without_successor_is_undone_for_all() {
     configs[1].advert_interval = ms(2_000);
     net.director(&configs);
     net.run(ms(10_000));
-    net.from_now();
+    net.start_log();
     net.step(A, 0, Input::Release);
     for _ in 0..4_000 {
         net.run(ms(1));
@@ -454,7 +454,7 @@ fn owners_wait_for_nobody_but_each_other() {
     net.run(ms(5_000));
     let expected = [
         (0, A, Backup, Reason::Startup),
-        (2_000, A, Master, Reason::Owner),
+        (2_609, A, Master, Reason::Owner),
     ];
     assert_eq!(net.moves(), expected);
 }
@@ -465,7 +465,7 @@ fn after_a_long_sleep_all_listen_and_say_nothing() {
     net.asleep.push(A);
     net.run(ms(60_000));
     net.is(B, Master);
-    net.from_now();
+    net.start_log();
     net.asleep.clear();
     net.run(ms(1_000));
     net.is(A, Backup);

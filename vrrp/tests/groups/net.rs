@@ -218,7 +218,7 @@ impl Net {
     }
 
     /// Forgets what happened so far.
-    pub fn from_now(&mut self) {
+    pub fn start_log(&mut self) {
         self.log.clear();
     }
 }
