@@ -163,26 +163,17 @@ impl<'t> Section<'t> {
 
     /// The value of a key that is `true` or `false`, or its default.
     pub(super) fn flag(&self, key: &Flag, findings: &mut Findings) -> bool {
-        self.boolean(key.name, findings).unwrap_or(key.default)
-    }
-
-    /// The value of a key that is `true`, `false` or absent.
-    pub(super) fn optional_flag(&self, key: &Free, findings: &mut Findings) -> Option<bool> {
-        self.boolean(key.name, findings)
-    }
-
-    fn boolean(&self, name: &str, findings: &mut Findings) -> Option<bool> {
-        match self.raw(name) {
-            None => None,
+        match self.raw(key.name) {
+            None => key.default,
             Some(Spanned {
                 value: Value::Boolean(flag),
                 ..
-            }) => Some(*flag),
+            }) => *flag,
             Some(raw) => {
                 let kind = raw.value.kind();
-                let message = format!("{name} must be true or false, is {kind}");
+                let message = format!("{} must be true or false, is {kind}", key.name);
                 findings.error(Code::WrongType, raw.span, message);
-                None
+                key.default
             }
         }
     }

@@ -352,7 +352,9 @@ impl Instance {
         out.push(Effect::RemoveAddresses);
         self.become_backup(now, None, Reason::Late, out);
         self.silent_at = now + interval;
-        self.timer = Some(self.silent_at + self.skew());
+        self.timer = Some(
+            self.silent_at + crate::timers::skew(self.config.version, self.priority(), interval),
+        );
     }
 
     fn become_backup(

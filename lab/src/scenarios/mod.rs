@@ -3,6 +3,7 @@
 mod chaos;
 mod checks;
 mod crash;
+mod crowd;
 mod drift;
 mod examples;
 mod failover;
@@ -69,7 +70,7 @@ impl Scenario {
 }
 
 /// Every scenario, subject by subject.
-const SUBJECTS: [&[Scenario]; 13] = [
+const SUBJECTS: [&[Scenario]; 14] = [
     selftest::SCENARIOS,
     site::SCENARIOS,
     checks::SCENARIOS,
@@ -78,6 +79,7 @@ const SUBJECTS: [&[Scenario]; 13] = [
     drift::SCENARIOS,
     interop::SCENARIOS,
     hostile::SCENARIOS,
+    crowd::SCENARIOS,
     chaos::SCENARIOS,
     examples::SCENARIOS,
     operator::SCENARIOS,

@@ -5,7 +5,7 @@ use mono::Mono;
 use super::{GroupConfig, Host, Member, Output};
 use crate::{Input, Instance, Reason, State};
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug)]
 pub(super) struct Group {
     pub state: State,
     pub members: Vec<u32>,

@@ -2,7 +2,6 @@
 
 mod ah;
 mod clocks;
-mod election;
 mod hmac;
 mod properties;
 mod site;
