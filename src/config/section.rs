@@ -163,17 +163,26 @@ impl<'t> Section<'t> {
 
     /// The value of a key that is `true` or `false`, or its default.
     pub(super) fn flag(&self, key: &Flag, findings: &mut Findings) -> bool {
-        match self.raw(key.name) {
-            None => key.default,
+        self.boolean(key.name, findings).unwrap_or(key.default)
+    }
+
+    /// The value of a key that is `true`, `false` or absent.
+    pub(super) fn optional_flag(&self, key: &Free, findings: &mut Findings) -> Option<bool> {
+        self.boolean(key.name, findings)
+    }
+
+    fn boolean(&self, name: &str, findings: &mut Findings) -> Option<bool> {
+        match self.raw(name) {
+            None => None,
             Some(Spanned {
                 value: Value::Boolean(flag),
                 ..
-            }) => *flag,
+            }) => Some(*flag),
             Some(raw) => {
                 let kind = raw.value.kind();
-                let message = format!("{} must be true or false, is {kind}", key.name);
+                let message = format!("{name} must be true or false, is {kind}");
                 findings.error(Code::WrongType, raw.span, message);
-                key.default
+                None
             }
         }
     }

@@ -9,8 +9,8 @@
 //! - **To Master** a group goes as a whole, in one step, when one member's time to take
 //!   over has come and every other one consents. A member consents when it, too, has
 //!   reason to believe that its Master is gone or about to be replaced: that one was
-//!   silent for one interval less than the master-down time needs
-//!   (`down_timer_adverts - 1` intervals), has given up with priority 0, or ranks below
+//!   silent for one interval less than the master-down time (the beats of two links may
+//!   be an interval apart), has given up with priority 0, or ranks below
 //!   us and is to be preempted. Members that are due but lack the consent of others wait
 //!   as Backup until then. A director that lost the Master on one link of several would
 //!   otherwise take all links over, be answered by the living Master on the others, fall
@@ -82,7 +82,7 @@ pub enum Output {
 ///
 /// Plain data, driven as an [`Instance`] is. Slots are numbers that the caller chooses;
 /// a table as long as the greatest is kept, so they should be small.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Host {
     members: Vec<Option<Member>>,
     groups: BTreeMap<u32, Group>,
@@ -91,7 +91,7 @@ pub struct Host {
     effects: Vec<Effect>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Member {
     instance: Instance,
     group: Option<u32>,
@@ -230,6 +230,23 @@ impl Host {
         if let Some(id) = group {
             self.resumed(now, id, snapshot.state, out);
         }
+    }
+
+    /// The same director with `now` as the epoch of its times, for model checking; see
+    /// [`Instance::relative`].
+    #[must_use]
+    pub fn relative(&self, now: Mono) -> Self {
+        let mut host = Self {
+            deadlines: Deadlines::default(),
+            ..self.clone()
+        };
+        for (slot, member) in (0..).zip(host.members.iter_mut()) {
+            if let Some(member) = member {
+                member.instance = member.instance.relative(now);
+                host.deadlines.set(slot, member.instance.deadline());
+            }
+        }
+        host
     }
 
     fn member(&self, slot: u32) -> Option<&Member> {

@@ -352,9 +352,7 @@ impl Instance {
         out.push(Effect::RemoveAddresses);
         self.become_backup(now, None, Reason::Late, out);
         self.silent_at = now + interval;
-        self.timer = Some(
-            self.silent_at + crate::timers::skew(self.config.version, self.priority(), interval),
-        );
+        self.timer = Some(self.silent_at + self.skew());
     }
 
     fn become_backup(

@@ -15,6 +15,9 @@ mod network;
 mod notify;
 mod pool;
 mod real_server;
+mod route;
+mod rule;
+mod statics;
 mod track;
 mod tracking;
 mod vrrp;
@@ -25,10 +28,10 @@ use std::net::IpAddr;
 
 use super::file;
 use super::findings::{Code, Findings};
-use super::raw::{Span, Spanned, Table};
+use super::raw::{Span, Spanned, Table, Value};
 use super::schema::{self, Free, TableKind};
 use super::section::{self, Section};
-use crate::model::{Config, ServiceId, VirtualServer, VrrpCommon, VrrpInstance};
+use crate::model::{AddressScope, Config, ServiceId, VirtualServer, VrrpCommon, VrrpInstance};
 
 /// The longest name of anything, in characters.
 const MAX_NAME_CHARS: usize = 64;
@@ -82,6 +85,11 @@ fn read_vrrp(
         instances.read(name, section, &mut trackers, findings);
     }
 
+    let static_network = top
+        .sub(&schema::STATIC_TABLE, &schema::network::STATIC, findings)
+        .map(|section| statics::read(&section, &mut instances, findings))
+        .unwrap_or_default();
+
     let mut groups = group::Reader::new(&instances.members);
     let tables = (&schema::SYNC_GROUP_TABLE, &schema::group::SYNC_GROUP);
     for (name, section) in named(top, tables.0, tables.1, findings) {
@@ -110,7 +118,7 @@ fn read_vrrp(
         trackers: trackers.done,
         interfaces,
         announce_groups: announce_groups.done,
-        ..VrrpCommon::default()
+        static_network,
     };
     (instances.done, common)
 }
@@ -154,6 +162,7 @@ fn warn_of_the_whole(config: &Config, spans: &[Span], findings: &mut Findings) {
     let instances = config.vrrp_instances.iter();
     let held: HashSet<IpAddr> = instances
         .flat_map(VrrpInstance::held_addresses)
+        .chain(&config.vrrp.static_network.addresses)
         .map(|virtual_address| virtual_address.address)
         .collect();
     for (server, span) in config.virtual_servers.iter().zip(spans) {
@@ -185,6 +194,25 @@ fn optional_name(section: &Section<'_>, key: &Free, findings: &mut Findings) -> 
     let raw = section.free(key)?;
     let text = section::string(key.name, raw, findings)?;
     check_name(key.name, text, raw.span, findings).then(|| text.to_owned())
+}
+
+/// A scope, by its word or its number.
+fn scope(section: &Section<'_>, key: &Free, findings: &mut Findings) -> Option<AddressScope> {
+    let raw = section.free(key)?;
+    if let Value::Integer(number) = raw.value {
+        let Ok(number) = u8::try_from(number) else {
+            let message = format!("{} must be 0..=255, is {number}", key.name);
+            findings.error(Code::OutOfRange, raw.span, message);
+            return None;
+        };
+        let words = schema::SCOPES.iter().map(|(_, scope)| *scope);
+        let named = words.into_iter().find(|scope| scope.number() == number);
+        return Some(named.unwrap_or(AddressScope::Number(number)));
+    }
+    let words: Vec<_> = schema::SCOPES.iter().map(|(word, _)| *word).collect();
+    let word = section::one_of(key.name, raw, &words, findings)?;
+    let found = schema::SCOPES.iter().find(|(known, _)| *known == word);
+    found.map(|(_, scope)| *scope)
 }
 
 /// The contents of a file with a secret.

@@ -1,12 +1,13 @@
-//! Prefixes, routing tables.
+//! Prefixes, routing tables, and what may be there once only.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::super::findings::{Code, Findings};
-use super::super::raw::{Spanned, Value};
+use super::super::raw::{Span, Spanned, Value};
 use super::super::schema::Free;
 use super::super::section::{self, Section};
-use crate::model::{Family, Prefix};
+use crate::model::{Family, Prefix, Route, Rule};
 
 /// The tables that have a name (`RT_TABLE_*` of `linux/rtnetlink.h`).
 const TABLES: &[(&str, u32)] = &[("default", 253), ("main", 254), ("local", 255)];
@@ -97,4 +98,71 @@ fn masked(prefix: Prefix) -> Prefix {
         }
     };
     Prefix { address, ..prefix }
+}
+
+/// `FIRST-LAST` or one number, each up to `most`.
+pub(super) fn range(
+    section: &Section<'_>,
+    key: &Free,
+    most: u32,
+    findings: &mut Findings,
+) -> Option<(u32, u32)> {
+    let raw = section.free(key)?;
+    let number = |text: &str| text.trim().parse::<u32>().ok();
+    let both = match &raw.value {
+        Value::Integer(number) => u32::try_from(*number).ok().map(|number| (number, number)),
+        Value::String(text) => match text.split_once('-') {
+            Some((first, last)) => number(first).zip(number(last)),
+            None => number(text).map(|number| (number, number)),
+        },
+        other => {
+            let kind = other.kind();
+            let message = format!("{} must be a number or a range, is {kind}", key.name);
+            findings.error(Code::WrongType, raw.span, message);
+            return None;
+        }
+    };
+    let good = both.filter(|(first, last)| first <= last && *last <= most);
+    if good.is_none() {
+        let message = format!("{} must be a number or a range up to {most}", key.name);
+        let help = "write it like 80 or \"1024-2047\"".to_owned();
+        findings.error_help(Code::BadValue, raw.span, message, help);
+    }
+    good
+}
+
+/// What may be there once only, and who has it.
+#[derive(Default)]
+pub(super) struct Taken {
+    routes: HashMap<(Prefix, u32, u8, Option<u32>), String>,
+    rules: HashMap<(Family, u32), String>,
+}
+
+impl Taken {
+    /// Complains about a route that another one would replace.
+    pub(super) fn route(
+        &mut self,
+        route: &Route,
+        owner: &str,
+        span: Span,
+        findings: &mut Findings,
+    ) {
+        let place = (route.to, route.table, route.tos, route.metric);
+        if let Some(other) = self.routes.insert(place, owner.to_owned()) {
+            let message = format!("{other} has a route to the same in the same table");
+            let help = "give one of them another metric or table".to_owned();
+            findings.error_help(Code::Duplicate, span, message, help);
+        }
+    }
+
+    /// Complains about a rule in the place of another one.
+    pub(super) fn rule(&mut self, rule: &Rule, owner: &str, span: Span, findings: &mut Findings) {
+        let place = (rule.family, rule.priority);
+        if let Some(other) = self.rules.insert(place, owner.to_owned()) {
+            let (priority, family) = (rule.priority, rule.family);
+            let message = format!("{other} has an {family} rule of priority {priority}");
+            let help = "rules are told apart by priority; choose another".to_owned();
+            findings.error_help(Code::Duplicate, span, message, help);
+        }
+    }
 }

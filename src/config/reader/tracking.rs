@@ -126,12 +126,9 @@ fn one<'t>(raw: &'t Spanned<Value>, findings: &mut Findings) -> Option<(&'t Span
     };
     let section = Section::open(table, raw.span, &keys::USE, findings);
     let value = section.get(&keys::USE_WEIGHT, findings);
-    let reverse = section
-        .has(keys::USE_REVERSE.name)
-        .then(|| section.flag(&keys::REVERSE, findings));
     let part = Part {
         value: value.and_then(|value| i16::try_from(value).ok()),
-        reverse,
+        reverse: section.optional_flag(&keys::USE_REVERSE, findings),
     };
     Some((section.required(&keys::USE_NAME, findings)?, part))
 }

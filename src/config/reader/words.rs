@@ -14,6 +14,8 @@ pub(super) enum Takes {
     Text,
     /// A number or a text.
     Number,
+    /// 0 or 1.
+    Switch,
     /// A number of seconds; `forever` leaves the key out.
     Seconds,
 }
@@ -100,12 +102,17 @@ fn split(text: &str, span: Span) -> Vec<(&str, Span)> {
 }
 
 fn argument_of(text: &str, takes: Takes) -> Option<Value> {
-    let number = text.parse::<i128>().ok();
+    let number = match text.strip_prefix("0x") {
+        Some(digits) => i128::from_str_radix(digits, 16).ok(),
+        None => text.parse::<i128>().ok(),
+    };
     match (takes, number) {
         (Takes::Seconds, _) if text == "forever" => None,
         (Takes::Seconds, Some(seconds)) => Some(Value::String(format!("{seconds}s"))),
         (Takes::Seconds, None) => Some(Value::String(text.replace("sec", "s"))),
         (Takes::Number, Some(number)) => Some(Value::Integer(number)),
+        (Takes::Switch, Some(0)) => Some(Value::Boolean(false)),
+        (Takes::Switch, Some(1)) => Some(Value::Boolean(true)),
         _ => Some(Value::String(text.to_owned())),
     }
 }

@@ -7,6 +7,7 @@ mod check;
 pub(super) mod global;
 pub(super) mod group;
 mod key;
+pub(super) mod network;
 pub(super) mod notify;
 mod pool;
 pub(super) mod track;
@@ -51,6 +52,7 @@ pub(super) const ROOT: TableKind = TableKind {
         &track::VIRTUAL_SERVER_TABLE,
         &INTERFACE_TABLE,
         &ANNOUNCE_GROUP_TABLE,
+        &STATIC_TABLE,
         &VIRTUAL_SERVER_TABLE,
     ],
 };
@@ -97,6 +99,12 @@ pub(super) const ANNOUNCE_GROUP_TABLE: Free = Free {
     doc: "interfaces that share announcement rates",
     ..VRRP_INSTANCE_TABLE
 };
+/// The table `[static]`.
+pub(super) const STATIC_TABLE: Free = Free {
+    name: "static",
+    doc: "what is in place whatever the state of instances",
+    ..VRRP_DEFAULTS_TABLE
+};
 /// The tables `[virtual_server.NAME]`.
 pub(super) const VIRTUAL_SERVER_TABLE: Free = Free {
     name: "virtual_server",
@@ -134,6 +142,12 @@ pub(super) const TABLES: &[&TableKind] = &[
     &track::USE,
     &group::INTERFACE,
     &group::ANNOUNCE_GROUP,
+    &network::STATIC,
+    &network::ROUTE,
+    &network::NEXT_HOP,
+    &network::ENCAP_MPLS,
+    &network::ENCAP_IP,
+    &network::RULE,
     &VIRTUAL_SERVER,
     &REAL_SERVER,
     &CHECK_TCP,

@@ -182,15 +182,13 @@ impl VrrpInstance {
         }
     }
 
-    /// What the adverts of other directors must be like. Both checksums are accepted,
-    /// whichever is sent: to hear a master that is configured otherwise is better than
-    /// to become a second one.
+    /// What the adverts of other directors must be like. All checksums are accepted,
+    /// whichever is sent: to hear a master that is configured otherwise, or to one peer as
+    /// old versions of keepalived do, is better than to become a second one.
     pub fn expect(&self) -> Expect {
         match self.version {
             Version::V2 => Expect::v2(self.auth()),
-            Version::V3 => {
-                Expect::v3(Checksums::only(ChecksumV3::PseudoHeader).with(ChecksumV3::MessageOnly))
-            }
+            Version::V3 => Expect::v3(Checksums::ANY),
         }
     }
 

@@ -3,7 +3,7 @@
 use mono::Mono;
 
 /// A binary heap that knows where each slot stands in it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Deadlines {
     heap: Vec<(Mono, u32)>,
     /// By slot: its index in `heap`, or [`NOWHERE`].

@@ -5,7 +5,7 @@ use mono::Mono;
 use super::{GroupConfig, Host, Member, Output};
 use crate::{Input, Instance, Reason, State};
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Group {
     pub state: State,
     pub members: Vec<u32>,

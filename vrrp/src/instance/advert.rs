@@ -240,7 +240,12 @@ impl Instance {
         self.listened = false;
         self.timer = Some(now + self.takeover_time(&self.config));
         let patience = self.config.down_timer_adverts.saturating_sub(1).max(1);
-        self.silent_at = now + self.interval().saturating_mul(u32::from(patience));
+        let silence = self.interval().saturating_mul(u32::from(patience));
+        self.silent_at = now + silence + self.skew();
+    }
+
+    pub(super) fn skew(&self) -> Duration {
+        skew(self.config.version, self.priority(), self.interval())
     }
 
     /// The span of the timer that runs in Backup, under `config`.

@@ -20,6 +20,8 @@
 //!
 //! A sender counts its messages up and starts with the seconds since 1970, or with what it heard
 //! from others if that is more: a process that lost its state is then still ahead of its past.
+//! (keepalived has one counter for what it sends and what it hears, and refuses for good whatever is
+//! not above it.)
 //! A receiver refuses what is not above the last one accepted from the same address, except from a
 //! sender that was silent for [`SILENCE`]: peers that count from 1 when they start again are thus
 //! heard when they become Master anew, which they can only after a silence of that length. With

@@ -11,10 +11,15 @@ use vrrp::{Advert, Auth, Config, Effect, Input, Instance, State, Version, Via};
 const TICK: Duration = Duration::from_millis(10);
 /// Advert interval, in ticks.
 pub const INTERVAL: u8 = 16;
+/// What is proven.
+pub const DUAL: &str = "dual-master window";
+pub const NONE: &str = "no-master window";
 /// The longest a message travels, in ticks; every shorter time occurs as well.
 pub const DELAY: u8 = 2;
 /// Priorities of the routers 0, 1 and 2.
 pub const PRIORITIES: [u8; 3] = [224, 144, 64];
+/// What tracking makes of the priority of router 0: less than that of router 1.
+pub const WEIGHED: u8 = 96;
 /// Their skew times in ticks: `(256 - priority) * INTERVAL / 256`.
 pub const SKEW: [u8; 3] = [2, 7, 12];
 
@@ -33,9 +38,14 @@ pub struct Network {
     pub failures: &'static [Failure],
     /// Whether routers that failed may start again.
     pub restarts: bool,
-    /// The longest there may be more than one Master, in ticks.
+    /// How many times tracking may change the priority of router 0, to and fro between
+    /// its own and [`WEIGHED`].
+    pub weighings: u8,
+    /// For how long a worse Master is tolerated, in ticks.
+    pub preempt_delay: u8,
+    /// The longest more than one router may hold the addresses, in ticks.
     pub dual_bound: u8,
-    /// The longest there may be no Master although a router runs, in ticks.
+    /// The longest nobody may hold them although a router runs, in ticks.
     pub none_bound: u8,
 }
 
@@ -43,8 +53,10 @@ pub struct Network {
 pub enum Failure {
     /// Gone without a word.
     Crash,
-    /// Shut down in order, with priority 0.
+    /// Shut down in order, with a hand-over.
     Stop,
+    /// The same, but the router stays willing.
+    Release,
 }
 
 /// One copy of an advert under way.
@@ -65,9 +77,10 @@ pub struct Moment {
     messages: Vec<Message>,
     losses: u8,
     failing: u8,
-    /// For how many ticks there has been more than one Master.
+    weighings: u8,
+    /// For how many ticks more than one router has held the addresses.
     dual: u8,
-    /// For how many ticks there has been none.
+    /// For how many ticks nobody has.
     none: u8,
 }
 
@@ -79,8 +92,15 @@ pub enum Action {
     Lose(Message),
     Fail(u8, Failure),
     Restart(u8),
+    /// Tracking changes the priority of router 0.
+    Weigh,
     /// Time passes; only when nothing is due.
     Tick,
+}
+
+/// Whether a router answers for the addresses.
+fn holds(router: &Instance) -> bool {
+    router.state() == State::Master || router.handing_over()
 }
 
 fn address(router: u8) -> IpAddr {
@@ -92,6 +112,7 @@ impl Network {
         let priority = self.priorities[usize::from(router)];
         Instance::new(Config {
             advert_interval: TICK * u32::from(INTERVAL),
+            preempt_delay: TICK * u32::from(self.preempt_delay),
             ..Config::new(51, Version::V3, priority)
         })
     }
@@ -102,6 +123,7 @@ impl Network {
             messages: Vec::new(),
             losses: self.losses,
             failing: self.failing,
+            weighings: self.weighings,
             dual: 0,
             none: 0,
         };
@@ -139,9 +161,8 @@ impl Network {
 }
 
 impl Moment {
-    fn masters(&self) -> usize {
-        let is_master = |r: &&Instance| r.state() == State::Master;
-        self.routers.iter().filter(is_master).count()
+    fn holders(&self) -> usize {
+        self.routers.iter().filter(|r| holds(r)).count()
     }
 
     fn is_master(&self, router: usize) -> bool {
@@ -163,7 +184,7 @@ impl Moment {
         let instance = &mut self.routers[usize::from(router)];
         instance.step(Mono::ZERO, input, &mut effects);
         *instance = instance.relative(Mono::ZERO);
-        if instance.state() == State::Master {
+        if holds(instance) {
             self.none = 0;
         }
         for effect in effects {
@@ -209,9 +230,9 @@ impl Moment {
     }
 
     fn tick(&mut self) {
-        let (masters, anyone) = (self.masters(), (0..3).any(|n| self.is_up(n)));
-        self.dual = if masters > 1 { self.dual + 1 } else { 0 };
-        self.none = if masters == 0 && anyone {
+        let (holders, anyone) = (self.holders(), (0..3).any(|n| self.is_up(n)));
+        self.dual = if holders > 1 { self.dual + 1 } else { 0 };
+        self.none = if holders == 0 && anyone {
             self.none + 1
         } else {
             0
@@ -255,8 +276,14 @@ impl Model for Network {
                 continue;
             }
             if moment.failing > 0 {
-                actions.extend(self.failures.iter().map(|how| Action::Fail(n, *how)));
+                let mut ways = self.failures.to_vec();
+                // Others than a Master have nothing to release.
+                ways.retain(|how| *how != Failure::Release || moment.is_master(n.into()));
+                actions.extend(ways.into_iter().map(|how| Action::Fail(n, how)));
             }
+        }
+        if moment.weighings > 0 {
+            actions.push(Action::Weigh);
         }
         let mut last = None;
         for message in &moment.messages {
@@ -290,9 +317,16 @@ impl Model for Network {
                 match how {
                     Failure::Crash => moment.routers[usize::from(n)] = self.instance(n),
                     Failure::Stop => moment.step(n, Input::Shutdown),
+                    Failure::Release => moment.step(n, Input::Release),
                 }
             }
             Action::Restart(n) => moment.step(n, Input::Startup { source: address(n) }),
+            Action::Weigh => {
+                moment.weighings -= 1;
+                let lighter = i32::from(WEIGHED) - i32::from(self.priorities[0]);
+                let is_light = moment.routers[0].priority() == WEIGHED;
+                moment.step(0, Input::Adjust(if is_light { 0 } else { lighter }));
+            }
             Action::Tick => moment.tick(),
         }
         Some(moment)
@@ -300,10 +334,10 @@ impl Model for Network {
 
     fn properties(&self) -> Vec<Property<Self>> {
         vec![
-            Property::always("dual-master window", |net: &Self, moment: &Moment| {
+            Property::always(DUAL, |net: &Self, moment: &Moment| {
                 moment.dual <= net.dual_bound
             }),
-            Property::always("no-master window", |net: &Self, moment: &Moment| {
+            Property::always(NONE, |net: &Self, moment: &Moment| {
                 moment.none <= net.none_bound
             }),
             Property::sometimes("router 0 is Master", |_, moment: &Moment| {

@@ -95,29 +95,35 @@ pub fn given() -> impl Strategy<Value = Given> {
     ]
 }
 
+impl Given {
+    /// As the input it is; `None` for a resumption.
+    pub fn input(&self) -> Option<Input<'_>> {
+        Some(match self {
+            Given::Startup(n) => Input::Startup { source: router(*n) },
+            Given::Shutdown => Input::Shutdown,
+            Given::Fault => Input::Fault,
+            Given::Release => Input::Release,
+            Given::Adjust(sum) => Input::Adjust(*sum),
+            Given::Advert(n, via, advert) => Input::Advert {
+                src: router(*n),
+                via: *via,
+                own: router(2),
+                advert,
+            },
+            Given::Reconfigure(config) => Input::Reconfigure(config.clone()),
+            Given::Timer | Given::Deadline => Input::Timer,
+            Given::Resume(_) => return None,
+        })
+    }
+}
+
 /// Gives one input; returns whether it was the timer.
 pub fn give(instance: &mut Instance, now: Mono, input: &Given, out: &mut Vec<Effect>) -> bool {
-    let input = match input {
-        Given::Startup(n) => Input::Startup { source: router(*n) },
-        Given::Shutdown => Input::Shutdown,
-        Given::Fault => Input::Fault,
-        Given::Release => Input::Release,
-        Given::Adjust(sum) => Input::Adjust(*sum),
-        Given::Advert(n, via, advert) => Input::Advert {
-            src: router(*n),
-            via: *via,
-            own: router(2),
-            advert,
-        },
-        Given::Reconfigure(config) => Input::Reconfigure(config.clone()),
-        Given::Timer | Given::Deadline => Input::Timer,
-        Given::Resume(n) => {
-            let (config, snapshot) = (instance.config().clone(), instance.snapshot());
-            *instance = Instance::resume(config, &snapshot, now, now, router(*n), out);
-            return false;
-        }
-    };
-    let is_timer = matches!(input, Input::Timer);
-    instance.step(now, input, out);
-    is_timer
+    if let Given::Resume(n) = input {
+        let (config, snapshot) = (instance.config().clone(), instance.snapshot());
+        *instance = Instance::resume(config, &snapshot, now, now, router(*n), out);
+    } else if let Some(input) = input.input() {
+        instance.step(now, input, out);
+    }
+    matches!(input, Given::Timer | Given::Deadline)
 }

@@ -2,6 +2,7 @@
 
 mod ah;
 mod clocks;
+mod election;
 mod hmac;
 mod properties;
 mod site;

@@ -7,9 +7,9 @@ use super::super::super::findings::{Code, Findings};
 use super::super::super::raw::{Spanned, Value};
 use super::super::super::schema;
 use super::super::super::section::{self, Section};
-use super::super::address;
 use super::super::words::{self, Grammar, Takes};
-use crate::model::{AddressScope, Broadcast, Family, VirtualAddress};
+use super::super::{address, scope};
+use crate::model::{Broadcast, Family, VirtualAddress};
 
 /// The words of `ip address`.
 const WORDS: Grammar = Grammar {
@@ -79,29 +79,6 @@ fn from_table(section: &Section<'_>, findings: &mut Findings) -> Option<VirtualA
         no_track,
         ..VirtualAddress::plain(address, prefix_len)
     })
-}
-
-/// A scope, by its word or its number.
-pub(in super::super) fn scope(
-    section: &Section<'_>,
-    key: &schema::Free,
-    findings: &mut Findings,
-) -> Option<AddressScope> {
-    let raw = section.free(key)?;
-    if let Value::Integer(number) = raw.value {
-        let Ok(number) = u8::try_from(number) else {
-            let message = format!("{} must be 0..=255, is {number}", key.name);
-            findings.error(Code::OutOfRange, raw.span, message);
-            return None;
-        };
-        let words = schema::SCOPES.iter().map(|(_, scope)| *scope);
-        let named = words.into_iter().find(|scope| scope.number() == number);
-        return Some(named.unwrap_or(AddressScope::Number(number)));
-    }
-    let words: Vec<_> = schema::SCOPES.iter().map(|(word, _)| *word).collect();
-    let word = section::one_of(key.name, raw, &words, findings)?;
-    let found = schema::SCOPES.iter().find(|(known, _)| *known == word);
-    found.map(|(_, scope)| *scope)
 }
 
 fn broadcast(section: &Section<'_>, findings: &mut Findings) -> Option<Broadcast> {

@@ -15,9 +15,10 @@ use super::super::raw::{Span, Spanned, Value};
 use super::super::schema::{self, Free};
 use super::super::section::{self, Section};
 use super::group::Member;
-use super::{address, byte, notify, track, tracking};
+use super::{address, byte, network, notify, route, rule, track, tracking};
 use crate::model::{
-    Announce, Authentication, ChecksumV3, Family, Version, VirtualAddress, VrrpInstance,
+    Announce, Authentication, ChecksumV3, Family, Route, Rule, Version, VirtualAddress,
+    VrrpInstance,
 };
 use transport::no_effect;
 
@@ -38,6 +39,7 @@ pub(super) struct Reader {
     routers: HashMap<(String, Family, u8), String>,
     addresses: HashMap<(IpAddr, String), String>,
     devices: HashMap<String, String>,
+    taken: network::Taken,
 }
 
 impl Reader {
@@ -54,11 +56,18 @@ impl Reader {
             .required(&schema::INTERFACE, findings)
             .and_then(|raw| address::interface("interface", raw, findings))
             .unwrap_or_default();
-        let virtual_addresses = self.virtual_addresses(name, &interface, &section, findings);
+        let owner = format!("vrrp_instance \"{name}\"");
+        let virtual_addresses = self.virtual_addresses(&owner, &interface, &section, findings);
         let family = virtual_addresses
             .first()
             .map_or(Family::Ipv4, |first| Family::of(first.address));
-        let excluded_addresses = self.excluded_addresses(name, &interface, &section, findings);
+        let excluded_addresses = self.excluded_addresses(&owner, &interface, &section, findings);
+        let keys = (
+            &schema::network::VIRTUAL_ROUTES,
+            &schema::network::VIRTUAL_RULES,
+        );
+        let virtual_routes = self.routes(&owner, &section, keys.0, family, findings);
+        let virtual_rules = self.rules(&owner, &section, keys.1, family, findings);
         let version = version(&section, family, findings);
         let id = byte(section.value(&schema::VIRTUAL_ROUTER_ID, findings));
         let instance = VrrpInstance::new(name.to_owned(), interface, id, family);
@@ -66,6 +75,8 @@ impl Reader {
             version,
             virtual_addresses,
             excluded_addresses,
+            virtual_routes,
+            virtual_rules,
             ..instance
         };
         election(&mut instance, &section, findings);
@@ -125,7 +136,7 @@ impl Reader {
 
     fn virtual_addresses(
         &mut self,
-        name: &str,
+        owner: &str,
         interface: &str,
         section: &Section<'_>,
         findings: &mut Findings,
@@ -144,7 +155,7 @@ impl Reader {
             findings.error_help(Code::OutOfRange, raw.span, message, help);
         }
         let key = &schema::VIRTUAL_ADDRESSES;
-        let found = self.addresses(name, interface, key, raw, findings);
+        let found = self.addresses(owner, interface, key, raw, findings);
         let first = found.first().map(|(first, _)| first.address);
         for (new, span) in &found {
             one_family(first, new, *span, findings);
@@ -154,7 +165,7 @@ impl Reader {
 
     fn excluded_addresses(
         &mut self,
-        name: &str,
+        owner: &str,
         interface: &str,
         section: &Section<'_>,
         findings: &mut Findings,
@@ -163,13 +174,15 @@ impl Reader {
         let Some(raw) = section.free(key) else {
             return Vec::new();
         };
-        let found = self.addresses(name, interface, key, raw, findings);
+        let found = self.addresses(owner, interface, key, raw, findings);
         found.into_iter().map(|(address, _)| address).collect()
     }
 
-    fn addresses(
+    /// Reads a list of addresses of `owner`, who has them on `interface` if they do not
+    /// say otherwise.
+    pub(super) fn addresses(
         &mut self,
-        name: &str,
+        owner: &str,
         interface: &str,
         key: &Free,
         raw: &Spanned<Value>,
@@ -181,15 +194,58 @@ impl Reader {
                 continue;
             };
             let dev = new.dev.clone().unwrap_or_else(|| interface.to_owned());
-            if let Some(other) = self.addresses.insert((new.address, dev), name.to_owned()) {
+            if let Some(other) = self.addresses.insert((new.address, dev), owner.to_owned()) {
                 let address = new.address;
-                let message =
-                    format!("{address} is already an address of vrrp_instance \"{other}\"");
+                let message = format!("{address} is already an address of {other}");
                 findings.error(Code::Duplicate, item.span, message);
             }
             found.push((new, item.span));
         }
         found
+    }
+
+    /// Reads a list of routes of `owner`.
+    pub(super) fn routes(
+        &mut self,
+        owner: &str,
+        section: &Section<'_>,
+        key: &Free,
+        family: Family,
+        findings: &mut Findings,
+    ) -> Vec<Route> {
+        let Some(raw) = section.free(key) else {
+            return Vec::new();
+        };
+        let mut routes = Vec::new();
+        for item in section::list(key.name, raw, findings) {
+            if let Some(route) = route::read(item, family, findings) {
+                self.taken.route(&route, owner, item.span, findings);
+                routes.push(route);
+            }
+        }
+        routes
+    }
+
+    /// Reads a list of rules of `owner`.
+    pub(super) fn rules(
+        &mut self,
+        owner: &str,
+        section: &Section<'_>,
+        key: &Free,
+        family: Family,
+        findings: &mut Findings,
+    ) -> Vec<Rule> {
+        let Some(raw) = section.free(key) else {
+            return Vec::new();
+        };
+        let mut rules = Vec::new();
+        for item in section::list(key.name, raw, findings) {
+            if let Some(rule) = rule::read(item, family, findings) {
+                self.taken.rule(&rule, owner, item.span, findings);
+                rules.push(rule);
+            }
+        }
+        rules
     }
 }
 

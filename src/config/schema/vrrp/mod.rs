@@ -13,7 +13,7 @@ pub(in crate::config) use auth::*;
 pub(in crate::config) use transport::*;
 
 use super::key::{Choice, Flag, Free, Key, Preset};
-use super::{TableKind, notify, track};
+use super::{TableKind, network, notify, track};
 use crate::model::{ChecksumV3, Version, defaults};
 
 /// `[vrrp_instance.NAME]`.
@@ -27,6 +27,8 @@ pub(in crate::config) const VRRP_INSTANCE: TableKind = TableKind {
         &VIRTUAL_ROUTER_ID,
         &VIRTUAL_ADDRESSES,
         &EXCLUDED_ADDRESSES,
+        &network::VIRTUAL_ROUTES,
+        &network::VIRTUAL_RULES,
         &PRIORITY,
         &VERSION,
         &ADVERT_INTERVAL,
