@@ -9,13 +9,14 @@ use std::time::Duration;
 use mono::Mono;
 use vrrp::{Advert, Config, Effect, Input, Instance, Reason, State, Version, Via};
 
+use crate::dual::Windows;
 use crate::rng::Rng;
 
 pub const ROUTERS: usize = 5;
 /// The longest a message travels.
-const MAX_DELAY: Duration = Duration::from_millis(30);
+pub const MAX_DELAY: Duration = Duration::from_millis(30);
 /// The latest a timer fires.
-const MAX_LATE: Duration = Duration::from_millis(3);
+pub const MAX_LATE: Duration = Duration::from_millis(3);
 
 struct Router {
     /// `None` while the process is dead.
@@ -26,6 +27,8 @@ struct Router {
     before: Option<(Instance, Mono)>,
     /// Links of the same group are connected.
     group: usize,
+    /// When it will be woken next.
+    wake_at: Option<Mono>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -55,10 +58,21 @@ enum Event {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tally {
     pub transitions: usize,
+    /// Transitions to Master.
+    pub elections: usize,
     pub resumed: usize,
+    pub handed_over: usize,
     pub lost: usize,
-    /// Steps after which two connected routers were Master.
-    pub dual: usize,
+}
+
+impl Tally {
+    pub fn add(&mut self, other: &Self) {
+        self.transitions += other.transitions;
+        self.elections += other.elections;
+        self.resumed += other.resumed;
+        self.handed_over += other.handed_over;
+        self.lost += other.lost;
+    }
 }
 
 pub struct World {
@@ -68,9 +82,11 @@ pub struct World {
     links: [[Link; ROUTERS]; ROUTERS],
     queue: BinaryHeap<Reverse<(Mono, usize)>>,
     events: Vec<Option<Event>>,
+    effects: Vec<Effect>,
     calm: bool,
     trace: bool,
     pub tally: Tally,
+    pub windows: Windows,
     /// The longest interval and preempt delay of all.
     interval: Duration,
     preempt_delay: Duration,
@@ -96,6 +112,7 @@ impl World {
             holds_addresses: false,
             before: None,
             group: 0,
+            wake_at: None,
         };
         let mut world = Self {
             now: Mono::from_millis(1_000_000),
@@ -103,9 +120,11 @@ impl World {
             links: Default::default(),
             queue: BinaryHeap::new(),
             events: Vec::new(),
+            effects: Vec::new(),
             calm: false,
             trace,
             tally: Tally::default(),
+            windows: Windows::default(),
             interval,
             preempt_delay,
             rng,
@@ -161,7 +180,9 @@ impl World {
     fn happen(&mut self, event: Event) {
         match event {
             Event::Arrive { from, to, advert } => {
-                if self.connected(from, to) {
+                if !self.connected(from, to) {
+                    self.windows.restart((from, to), self.now);
+                } else {
                     let (src, advert) = (address(from), &*advert);
                     let input = Input::Advert {
                         src,
@@ -172,7 +193,13 @@ impl World {
                     self.step(to, input);
                 }
             }
-            Event::Wake(n) => self.step(n, Input::Timer),
+            Event::Wake(n) => {
+                // Others were made needless by an earlier one.
+                if self.routers[n].wake_at == Some(self.now) {
+                    self.routers[n].wake_at = None;
+                    self.step(n, Input::Timer);
+                }
+            }
             Event::Startup(n) => {
                 if self.routers[n].instance.is_none() {
                     let config = self.routers[n].config.clone();
@@ -196,13 +223,17 @@ impl World {
     fn mishap(&mut self) {
         let n = self.rng.below(ROUTERS);
         let soon = self.rng.span(self.interval * 6);
-        match self.rng.below(8) {
+        match self.rng.below(10) {
             0 => self.shake_links(),
             1 => self.split(),
-            2 => self.routers.iter_mut().for_each(|r| r.group = 0),
+            2 => {
+                self.routers.iter_mut().for_each(|r| r.group = 0);
+                self.network_changed();
+            }
             3 => {
                 let m = self.rng.below(ROUTERS);
                 self.links[n][m].cut ^= true;
+                self.network_changed();
             }
             4 => {
                 self.step(n, Input::Shutdown);
@@ -212,16 +243,23 @@ impl World {
                 self.step(n, Input::Fault);
                 self.schedule(soon, Event::Startup(n));
             }
-            6 => {
+            6 => self.step(n, Input::Release),
+            7 => {
+                let sum = self.rng.pick(&[-150, -60, 0, 0, 60]);
+                self.step(n, Input::Adjust(sum));
+            }
+            8 => {
                 // The host dies, and its addresses with it.
                 self.routers[n].instance = None;
                 self.routers[n].holds_addresses = false;
+                self.note_masters(n);
                 self.schedule(soon, Event::Startup(n));
             }
             _ => {
                 // Only the process dies; the addresses stay.
                 if let Some(before) = self.routers[n].instance.take() {
                     self.routers[n].before = Some((before, self.now));
+                    self.note_masters(n);
                     self.schedule(soon / 2, Event::Resume(n));
                 }
             }
@@ -237,6 +275,7 @@ impl World {
             link.cut = false;
         }
         self.split();
+        self.network_changed();
         // What is down comes up within an interval.
         for n in 0..ROUTERS {
             let down = |i: &Instance| i.state() == State::Initialize;
@@ -256,6 +295,7 @@ impl World {
                 cut: false,
             };
         }
+        self.network_changed();
     }
 
     fn split(&mut self) {
@@ -263,6 +303,32 @@ impl World {
         for router in &mut self.routers {
             router.group = self.rng.below(parts);
         }
+        self.network_changed();
+    }
+
+    /// What was a window of two Masters begins anew, and who hears whom is another.
+    fn network_changed(&mut self) {
+        self.windows.restart_all(self.now);
+        for n in 0..ROUTERS {
+            self.note_masters(n);
+        }
+    }
+
+    /// Takes note of who else is Master beside router `n`.
+    fn note_masters(&mut self, n: usize) {
+        for m in (0..ROUTERS).filter(|m| *m != n) {
+            let dual = self.is_master(n) && self.is_master(m);
+            let dual = dual && self.connected(n, m) && self.connected(m, n);
+            let better = [n, m].into_iter().max_by_key(|n| self.rank(*n));
+            let interval = self.routers[better.unwrap_or(n)].config.advert_interval;
+            self.windows.set((n, m), self.now, dual, interval);
+        }
+    }
+
+    /// Who is to stay Master of two: addresses are in the order of the routers.
+    fn rank(&self, n: usize) -> (u8, usize) {
+        let instance = self.routers[n].instance.as_ref();
+        (instance.map_or(0, Instance::priority), n)
     }
 
     fn connected(&self, from: usize, to: usize) -> bool {
@@ -288,16 +354,14 @@ impl World {
     }
 
     fn step(&mut self, n: usize, input: Input<'_>) {
-        let mut effects = Vec::new();
         let Some(instance) = &mut self.routers[n].instance else {
             return;
         };
-        let before = instance.deadline();
+        let mut effects = std::mem::take(&mut self.effects);
+        effects.clear();
         instance.step(self.now, input, &mut effects);
-        if effects.is_empty() && instance.deadline() == before {
-            return;
-        }
         self.carry_out(n, &effects);
+        self.effects = effects;
     }
 
     fn carry_out(&mut self, n: usize, effects: &[Effect]) {
@@ -309,9 +373,11 @@ impl World {
                 Effect::Send { priority } => self.send(n, *priority),
                 Effect::AddAddresses => self.routers[n].holds_addresses = true,
                 Effect::RemoveAddresses => self.routers[n].holds_addresses = false,
-                Effect::Transition { reason, .. } => {
+                Effect::Transition { to, reason, .. } => {
                     self.tally.transitions += 1;
+                    self.tally.elections += usize::from(*to == State::Master);
                     self.tally.resumed += usize::from(*reason == Reason::Resumed);
+                    self.tally.handed_over += usize::from(*reason == Reason::Released);
                 }
                 Effect::Announce { .. } | Effect::Surprise(_) => {}
                 Effect::Rejected(why) => panic!("router {n} rejected an advert: {why}"),
@@ -323,12 +389,24 @@ impl World {
         let is_master = instance.state() == State::Master;
         let holds = is_master || instance.handing_over();
         assert_eq!(holds, self.routers[n].holds_addresses, "router {n}");
-        if let Some(deadline) = instance.deadline() {
-            let late = self.rng.span(MAX_LATE);
-            self.schedule(deadline.since(self.now) + late, Event::Wake(n));
+        self.wake(n, instance.deadline());
+        if !effects.is_empty() {
+            self.note_masters(n);
         }
-        if is_master && (0..ROUTERS).any(|m| m != n && self.is_master(m) && self.connected(m, n)) {
-            self.tally.dual += 1;
+    }
+
+    /// Wakes a router at its deadline, or a little later.
+    fn wake(&mut self, n: usize, deadline: Option<Mono>) {
+        let Some(deadline) = deadline else {
+            return;
+        };
+        if self.routers[n]
+            .wake_at
+            .is_none_or(|at| at > deadline + MAX_LATE)
+        {
+            let after = deadline.since(self.now) + self.rng.span(MAX_LATE);
+            self.routers[n].wake_at = Some(self.now + after);
+            self.schedule(after, Event::Wake(n));
         }
     }
 
@@ -341,6 +419,7 @@ impl World {
             let link = self.links[from][to];
             if !self.connected(from, to) || self.rng.percent(link.loss) {
                 self.tally.lost += 1;
+                self.windows.restart((from, to), self.now);
                 continue;
             }
             let delay = link.delay + self.rng.span(link.jitter);
@@ -370,15 +449,14 @@ impl World {
                 continue;
             }
             assert_eq!(masters.len(), 1, "masters {masters:?} among {part:?}");
-            let best = &self.routers[masters[0]].config;
-            for n in part {
-                let other = &self.routers[n].config;
-                let preempts = other.preempt || other.is_owner();
+            let running = |n: usize| self.routers[n].instance.as_ref();
+            let best = running(masters[0]).map_or(0, Instance::priority);
+            for other in part.into_iter().filter_map(running) {
+                let config = other.config();
+                let preempts = config.preempt || config.is_owner();
                 assert!(
-                    !preempts || other.priority <= best.priority,
-                    "router {n} of priority {} did not preempt {masters:?} of {}",
-                    other.priority,
-                    best.priority
+                    !preempts || other.snapshot().released || other.priority() <= best,
+                    "{other:?} did not preempt {masters:?} of {best}",
                 );
             }
         }
