@@ -18,6 +18,12 @@
 //!   time before it rules by the usual rules again, unless
 //!   [`timer_expired_backup`](Config::timer_expired_backup) is off. A Backup that wakes
 //!   up more than an advert interval late listens for one interval more, once.
+//! - `preempt_delay` runs from the first advert of a lower Master, also after startup, and
+//!   begins anew once a better one was heard. When it is over, the master-down time still
+//!   has to pass, in which that Master is no longer followed.
+//! - A faulty owner is Master at once when it is well again, as the RFCs say; a new one
+//!   likewise.
+//! - As Master its own interval holds, whatever it learned as Backup.
 //! - Making before breaking: see [`Input::Shutdown`], [`Input::Release`] and
 //!   [`timers::hand_over`](crate::timers::hand_over).
 //! - Two owners (priority 255), and adverts that come two ways: see `rivals`.
@@ -291,8 +297,8 @@ impl Instance {
     }
 
     fn timer(&mut self, now: Mono, out: &mut Vec<Effect>) {
-        if self.handing_until.is_some_and(|t| t <= now) {
-            self.no_successor(now, out);
+        if let Some(due) = self.handing_until.filter(|t| *t <= now) {
+            self.no_successor(now, due, out);
         } else if let Some(due) = self.timer.filter(|t| *t <= now) {
             match self.state {
                 State::Backup => self.takeover_due(now, due, out),

@@ -61,8 +61,14 @@ impl Instance {
     }
 
     /// The time for a successor to speak is over.
-    pub(super) fn no_successor(&mut self, now: Mono, out: &mut Vec<Effect>) {
+    pub(super) fn no_successor(&mut self, now: Mono, due: Mono, out: &mut Vec<Effect>) {
         match self.state {
+            // There may have been one, and we slept.
+            State::Backup if now.since(due) > self.interval() => {
+                self.end_hand_over(out);
+                self.takeover = Reason::MasterDown;
+                self.wait(now);
+            }
             State::Backup if !self.grouped => self.become_master(now, Reason::NoSuccessor, out),
             State::Backup => {}
             State::Initialize | State::Master => self.end_hand_over(out),

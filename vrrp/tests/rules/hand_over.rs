@@ -81,6 +81,16 @@ fn a_released_master_without_successor_goes_on() {
 }
 
 #[test]
+fn a_successor_may_have_spoken_while_we_slept() {
+    // Up to an interval late, nobody has waited for long enough to be sure of it.
+    let scene = releasing(v3(100)).late("2.74609375").timer();
+    scene.does(&takes_over(100, Reason::NoSuccessor));
+    let scene = releasing(v3(100)).late("60").timer();
+    let scene = scene.does(&[RemoveAddresses]).is(Backup);
+    scene.hands_over(false).next("63.609375");
+}
+
+#[test]
 fn nothing_is_said_during_the_hand_over() {
     for scene in [stopping(v3(100)), releasing(v3(100))] {
         let scene = scene.at("0.7").adjust(-50).does(&[]);
