@@ -16,6 +16,7 @@
 //! ```
 
 mod dual;
+mod groups;
 mod rng;
 mod world;
 
@@ -23,6 +24,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread;
 
 use dual::Windows;
+use groups::{Moves, Site};
 use world::{MAX_DELAY, MAX_LATE, Tally, World};
 
 const RUNS: u64 = 130_000;
@@ -86,4 +88,32 @@ fn every_part_ends_with_one_master() {
         windows.excess > MAX_DELAY / 2,
         "no window came near its bound"
     );
+}
+
+const SITES: u64 = 10_000;
+
+#[test]
+fn every_group_ends_at_one_director() {
+    if let Ok(seed) = std::env::var("VRRP_SIM_SEED") {
+        let mut site = Site::new(seed.parse().expect("VRRP_SIM_SEED is a number"), true);
+        site.run();
+        return;
+    }
+    let mut sum = Moves::default();
+    for seed in 0..SITES {
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            let mut site = Site::new(seed, false);
+            site.run();
+            site.moves
+        }));
+        let moves = outcome.unwrap_or_else(|panic| {
+            eprintln!("the site of VRRP_SIM_SEED={seed} failed");
+            resume_unwind(panic)
+        });
+        sum.to_master += moves.to_master;
+        sum.to_backup += moves.to_backup;
+        sum.to_initialize += moves.to_initialize;
+    }
+    println!("{sum:?}");
+    assert!(sum.to_master > 5 * 10_000 && sum.to_initialize > 5 * 10_000);
 }
