@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use lvsd::cli::check;
-use lvsd::config::{self, MAX_FILE_BYTES, Severity, Style};
+use lvsd::config::{self, ConfigError, Loaded, MAX_FILE_BYTES, Severity, Style};
+use lvsd::model::Authentication;
 
 fn cases() -> Vec<PathBuf> {
     let dir = Path::new("tests/config");
@@ -22,9 +23,15 @@ fn cases() -> Vec<PathBuf> {
     files
 }
 
+/// The text alone: who may read the files of a checkout is another matter.
+fn parsed(file: &Path) -> Result<Loaded, ConfigError> {
+    let text = fs::read_to_string(file).expect("a case");
+    config::parse_toml(&file.display().to_string(), &text)
+}
+
 fn checked(file: &Path) -> String {
     let mut out = Vec::new();
-    let status = check::run(file, &mut out, Style::Plain);
+    let status = check::show(file, parsed(file), &mut out, Style::Plain);
     let out = String::from_utf8(out).expect("plain text");
     let status = if status == ExitCode::SUCCESS { 0 } else { 2 };
     format!("{out}exit {status}\n")
@@ -76,7 +83,7 @@ fn only_the_files_named_ok_are_without_findings() {
             .file_stem()
             .and_then(|name| name.to_str())
             .expect("a name");
-        let clean = config::load(&file).is_ok_and(|loaded| loaded.warnings.is_empty());
+        let clean = parsed(&file).is_ok_and(|loaded| loaded.warnings.is_empty());
         assert_eq!(clean, name.starts_with("ok_"), "{name}");
     }
 }
@@ -167,4 +174,120 @@ fn colours_only_where_they_are_wanted() {
     );
     assert!(!error.diagnostics[0].render(Style::Plain).contains('\x1b'));
     assert_eq!(Style::for_output(false), Style::Plain);
+}
+
+/// The warnings of a file `lvsd.toml` with this text, in a directory with these files,
+/// each with its mode.
+fn warnings_beside(text: &str, files: &[(&str, &str, u32)]) -> Vec<String> {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().expect("a directory");
+    let root = dir.path().to_str().expect("a path");
+    for (name, content, mode) in files.iter().chain(&[("lvsd.toml", text, 0o644)]) {
+        let path = dir.path().join(name);
+        fs::write(&path, content.replace("DIR", root)).expect("a file");
+        fs::set_permissions(&path, fs::Permissions::from_mode(*mode)).expect("a mode");
+    }
+    let loaded =
+        config::load(&dir.path().join("lvsd.toml")).unwrap_or_else(|error| panic!("{error}"));
+    loaded
+        .warnings
+        .iter()
+        .map(|warning| warning.message.replace(root, "DIR"))
+        .collect()
+}
+
+fn instance_with(line: &str) -> String {
+    format!(
+        "[vrrp_instance.web]\ninterface = \"eth0\"\nvirtual_router_id = 1\n\
+         virtual_addresses = [\"192.0.2.1\"]\n{line}\n"
+    )
+}
+
+#[test]
+fn secrets_that_everybody_can_read_are_warned_of() {
+    let inline = instance_with(
+        "authentication = { type = \"hmac\", keys = [{ id = 1, \
+         secret = \"0123456789abcdef0123456789abcdef\" }] }",
+    );
+    assert_eq!(
+        warnings_beside(&inline, &[]),
+        ["everybody can read DIR/lvsd.toml, which holds this secret"]
+    );
+    let beside = instance_with(
+        "authentication = { type = \"hmac\", keys = [{ id = 1, secret_file = \"key\" }] }",
+    );
+    let secret = "0123456789abcdef0123456789abcdef\n";
+    assert_eq!(
+        warnings_beside(&beside, &[("key", secret, 0o644)]),
+        ["everybody can read DIR/key, which holds this secret"]
+    );
+    let none: [&str; 0] = [];
+    assert_eq!(warnings_beside(&beside, &[("key", secret, 0o640)]), none);
+}
+
+#[test]
+fn programs_that_cannot_run_are_warned_of() {
+    let text = instance_with(
+        "[vrrp_instance.web.notify]\n\
+         master = \"DIR/missing now\"\n\
+         backup = \"DIR/text\"\n\
+         fault = \"DIR/open\"\n\
+         stop = { command = \"DIR/open\", user = \"nobody\" }\n\
+         any = \"DIR/good\"\n\
+         [global]\nscript_security = true",
+    );
+    let files = [
+        ("text", "", 0o644),
+        ("open", "", 0o777),
+        ("good", "", 0o755),
+    ];
+    let warnings = warnings_beside(&text, &files);
+    let expected = [
+        "there is no program DIR/missing",
+        "DIR/text is not a program",
+        "script_security keeps DIR/open from running as root",
+    ];
+    assert_eq!(warnings[..3], expected);
+    // Who runs the tests owns the files: without root, `good` is not safe either.
+    let root = rustix::process::geteuid().is_root();
+    assert_eq!(warnings.len(), if root { 3 } else { 4 }, "{warnings:?}");
+}
+
+#[test]
+fn files_with_secrets_are_read_and_never_shown() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let name = dir.path().join("lvsd.toml").display().to_string();
+    let secret = "correct horse battery staple etc.";
+    fs::write(dir.path().join("key"), format!("{secret}\n")).expect("a file");
+    fs::write(dir.path().join("password"), secret).expect("a file");
+    let text = instance_with(
+        "authentication = { type = \"hmac\", keys = [{ id = 1, secret_file = \"key\" }] }\n\
+         [global.mail]\nserver = \"mail.example.com\"\ntls = \"tls\"\nuser = \"lvs\"\n\
+         password_file = \"password\"\nfrom = \"a@example.com\"\nto = \"b@example.com\"",
+    );
+    let config = config::parse_toml(&name, &text)
+        .expect("a configuration")
+        .config;
+    let Authentication::Hmac(hmac) = &config.vrrp_instances[0].authentication else {
+        panic!("no hmac");
+    };
+    assert_eq!(hmac.keys[0].secret, secret.as_bytes());
+    let mail = config.global.notification.mail.as_ref().expect("mail");
+    assert_eq!((mail.port, mail.server.as_str()), (465, "mail.example.com"));
+    let login = mail.login.as_ref().expect("a login");
+    assert_eq!((login.0.as_str(), login.1.0.as_str()), ("lvs", secret));
+    let shown = format!("{config:?}");
+    assert!(!shown.contains("horse"), "{shown}");
+
+    for (path, problem) in [
+        (
+            "missing",
+            "cannot open the file: No such file or directory (os error 2)",
+        ),
+        (".", "the file is a directory, not a regular file"),
+    ] {
+        let text = text.replace("\"key\"", &format!("\"{path}\""));
+        let error = config::parse_toml(&name, &text).expect_err("no secret");
+        assert!(error.to_string().contains(problem), "{error}");
+    }
 }

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use lvsd::config::{self, Loaded, reference};
 use lvsd::model::{
-    CheckConfig, Config, Family, Forward, Global, OnStop, Probe, Protocol, RealServer, ServiceId,
-    Start, VirtualAddress, VirtualServer, VrrpCommon, VrrpInstance,
+    CheckConfig, Config, Delivery, Family, Forward, Global, OnStop, Probe, Protocol, RealServer,
+    ServiceId, Start, VirtualAddress, VirtualServer, VrrpCommon, VrrpInstance,
 };
 use proptest::prelude::*;
 use vrrp::wire::{Advert, Path};
@@ -80,12 +80,14 @@ fn the_shipped_examples_have_no_findings() {
     for entry in std::fs::read_dir("examples").expect("the examples") {
         let path = entry.expect("an example").path();
         if path.extension().is_some_and(|ending| ending == "toml") {
-            let loaded = config::load(&path).unwrap_or_else(|error| panic!("{error}"));
+            let text = std::fs::read_to_string(&path).expect("an example");
+            let loaded = config::parse_toml(&path.display().to_string(), &text);
+            let loaded = loaded.unwrap_or_else(|error| panic!("{error}"));
             assert_eq!(loaded.warnings, [], "{}", path.display());
             read.push(path);
         }
     }
-    assert!(read.len() >= 4, "{read:?}");
+    assert!(read.len() >= 9, "{read:?}");
 }
 
 #[test]
@@ -118,6 +120,29 @@ fn the_directors_of_the_site_are_a_pair() {
     b.global = a.global.clone();
     assert_eq!(a, b);
     assert_eq!(a.virtual_servers, site().virtual_servers);
+}
+
+#[test]
+fn the_unicast_directors_are_a_pair() {
+    let of = |name| {
+        let text = std::fs::read_to_string(name).expect("an example");
+        read(&text).config.vrrp_instances.remove(0)
+    };
+    let a = of("examples/unicast-a.toml");
+    let b = of("examples/unicast-b.toml");
+    for (one, other) in [(&a, &b), (&b, &a)] {
+        let Delivery::Unicast { peers, .. } = &one.transport.mode else {
+            panic!("not unicast");
+        };
+        let peers: Vec<_> = peers.iter().map(|peer| Some(peer.address)).collect();
+        assert_eq!(peers, [other.transport.source]);
+    }
+    let alike = VrrpInstance {
+        priority: 90,
+        transport: b.transport.clone(),
+        ..a
+    };
+    assert_eq!(alike, b);
 }
 
 #[test]

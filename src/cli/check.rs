@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::config::{self, Diagnostic, Severity, Style};
+use crate::config::{self, ConfigError, Diagnostic, Loaded, Severity, Style};
 use crate::model::Config;
 
 /// Exit status of a configuration with errors.
@@ -17,7 +17,17 @@ const UNWRITTEN: u8 = 1;
 /// The exit status is 0 if the file can be used, with warnings or without, and 2 if
 /// not; 1 if `out` fails.
 pub fn run(file: &Path, out: &mut impl Write, style: Style) -> ExitCode {
-    let (diagnostics, config) = match config::load(file) {
+    show(file, config::load(file), out, style)
+}
+
+/// Writes what reading `file` gave, as [`run`] does.
+pub fn show(
+    file: &Path,
+    read: Result<Loaded, ConfigError>,
+    out: &mut impl Write,
+    style: Style,
+) -> ExitCode {
+    let (diagnostics, config) = match read {
         Ok(loaded) => (loaded.warnings, Some(loaded.config)),
         Err(error) => (error.diagnostics, None),
     };

@@ -54,24 +54,35 @@ pub struct ConfigError {
 /// Reads the configuration file at `path`: TOML, and its name ends in `.toml`.
 ///
 /// Fails if it cannot be read (missing, not a regular file, above
-/// [`MAX_FILE_BYTES`], not UTF-8), or has at least one error.
+/// [`MAX_FILE_BYTES`], not UTF-8), or has at least one error. Looks at the programs and
+/// files it names, too, and warns where they are not as they should be.
 pub fn load(path: &Path) -> Result<Loaded, ConfigError> {
     let name = path.display().to_string();
     match file::read(path) {
-        Ok(text) => parse_toml(&name, &text),
+        Ok(text) => read(&name, &text, Some(path)),
         Err(problem) => Err(ConfigError {
             diagnostics: vec![Diagnostic::about_file(&name, &problem)],
         }),
     }
 }
 
-/// Reads a configuration in TOML from `text`; `name` is what diagnostics call it.
+/// Reads a configuration in TOML from `text`; `name` is what diagnostics call it, and
+/// where relative paths begin.
+///
+/// Of all that it names, only files with secrets are read.
 pub fn parse_toml(name: &str, text: &str) -> Result<Loaded, ConfigError> {
+    read(name, text, None)
+}
+
+fn read(name: &str, text: &str, file: Option<&Path>) -> Result<Loaded, ConfigError> {
     let sources = Sources::new(name, text);
     let mut findings = Findings::about(name);
     let config = toml::parse(text, &mut findings)
         .map(|root| reader::read(&root, &mut findings))
         .unwrap_or_default();
+    if let Some(file) = file {
+        surroundings::inspect(file, &config.global.notification, &mut findings);
+    }
     let failed = findings.failed();
     let diagnostics = findings.into_diagnostics(&sources);
     if failed {

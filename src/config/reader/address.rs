@@ -31,7 +31,7 @@ pub(super) fn interface_name(
 ) -> Option<()> {
     let bad = |c: char| c.is_whitespace() || c.is_control() || c == '/';
     if text.is_empty() || text == "." || text == ".." || text.contains(bad) {
-        let message = format!("{name} is not the name of an interface");
+        let message = format!("{name}: \"{text}\" is not the name of an interface");
         findings.error(Code::BadValue, span, message);
         return None;
     }

@@ -19,7 +19,7 @@ pub(super) fn optional(
 pub(super) fn read(name: &str, raw: &Spanned<Value>, findings: &mut Findings) -> Option<Command> {
     let Value::Table(table) = &raw.value else {
         return Some(Command {
-            words: program(name, raw, findings)?,
+            words: program(name, raw, None, findings)?,
             user: None,
             timeout: None,
         });
@@ -29,21 +29,25 @@ pub(super) fn read(name: &str, raw: &Spanned<Value>, findings: &mut Findings) ->
     let timeout = section.get(&keys::TIMEOUT, findings);
     let written = section.required(&keys::COMMAND, findings)?;
     Some(Command {
-        words: program(keys::COMMAND.name, written, findings)?,
+        words: program(keys::COMMAND.name, written, user.as_ref(), findings)?,
         user,
         timeout,
     })
 }
 
-/// The words of a command, the first of which is the path of a program.
+/// The words of a command that `user` runs, the first of which is the path of a
+/// program.
 pub(super) fn program(
     name: &str,
     raw: &Spanned<Value>,
+    user: Option<&RunAs>,
     findings: &mut Findings,
 ) -> Option<Vec<String>> {
     let words = words(name, raw, findings)?;
     match words.first() {
-        Some(program) if program.starts_with('/') => {}
+        Some(program) if program.starts_with('/') => {
+            findings.around.program(raw.span, program, user);
+        }
         Some(program) => {
             let message = format!("{name}: \"{program}\" is not the path of a program");
             let help = format!("write the whole path, such as \"/usr/local/bin/{program}\"");

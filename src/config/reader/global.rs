@@ -134,7 +134,7 @@ fn password(table: &Section<'_>, findings: &mut Findings) -> Option<String> {
         findings.error(Code::Conflict, file.span, message);
     }
     if let Some(raw) = inline {
-        findings.around.inline_secrets.push(raw.span);
+        findings.around.inline_secret(raw.span);
         return section::string(keys::MAIL_PASSWORD.name, raw, findings).map(str::to_owned);
     }
     let raw = file?;

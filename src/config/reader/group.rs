@@ -22,15 +22,17 @@ pub(super) struct Reader<'a> {
     /// The instances by name.
     pub(super) instances: &'a HashMap<String, Member>,
     groups: HashMap<String, String>,
+    mailer: bool,
 }
 
 impl<'a> Reader<'a> {
-    /// For a file with these instances.
-    pub(super) fn new(instances: &'a HashMap<String, Member>) -> Self {
+    /// For a file with these instances, and a `[global.mail]` or none.
+    pub(super) fn new(instances: &'a HashMap<String, Member>, mailer: bool) -> Self {
         Self {
             done: Vec::new(),
             instances,
             groups: HashMap::new(),
+            mailer,
         }
     }
 
@@ -52,7 +54,7 @@ impl<'a> Reader<'a> {
             members,
             tracking: tracked.tracking,
             tracking_weight: section.flag(&keys::TRACKING_WEIGHT, findings),
-            notify: notify::read(section, &notify_keys::GROUP_TABLE, findings),
+            notify: notify::read(section, &notify_keys::GROUP_TABLE, self.mailer, findings),
         };
         if !group.tracking_weight {
             self.warn_of_weights(&group, &tracked.weighted, findings);
@@ -71,6 +73,11 @@ impl<'a> Reader<'a> {
         if matches!(raw.value, Value::Array(_)) && items.is_empty() {
             let message = "members must have at least one instance".to_owned();
             findings.error(Code::OutOfRange, raw.span, message);
+        }
+        if let [alone] = items {
+            let message = "a group of one instance moves nothing else with it".to_owned();
+            let help = "add its other members, or remove the group".to_owned();
+            findings.warning(Code::Suspicious, alone.span, message, help);
         }
         for item in items {
             let Some(member) = section::string("a member", item, findings) else {

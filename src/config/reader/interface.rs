@@ -15,7 +15,7 @@ pub(super) fn settings(
     section: &Section<'_>,
     findings: &mut Findings,
 ) -> Option<InterfaceSettings> {
-    address::interface_name(&name.value, "the interface", name.span, findings)?;
+    address::interface_name(&name.value, "interface", name.span, findings)?;
     Some(InterfaceSettings {
         name: name.value.clone(),
         down_delay: section.value(&keys::DOWN_DELAY, findings),
@@ -48,7 +48,8 @@ impl Groups {
         };
         let mut interfaces = Vec::new();
         for item in section::list(keys::GROUP_INTERFACES.name, raw, findings) {
-            let Some(interface) = address::interface("an interface", item, findings) else {
+            let Some(interface) = address::interface(keys::GROUP_INTERFACES.name, item, findings)
+            else {
                 continue;
             };
             if let Some(other) = self.taken.insert(interface.clone(), name.value.clone()) {

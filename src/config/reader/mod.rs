@@ -21,17 +21,15 @@ mod statics;
 mod track;
 mod tracking;
 mod vrrp;
+mod whole;
 mod words;
-
-use std::collections::HashSet;
-use std::net::IpAddr;
 
 use super::file;
 use super::findings::{Code, Findings};
 use super::raw::{Span, Spanned, Table, Value};
 use super::schema::{self, Free, TableKind};
 use super::section::{self, Section};
-use crate::model::{AddressScope, Config, ServiceId, VirtualServer, VrrpCommon, VrrpInstance};
+use crate::model::{AddressScope, Config, VirtualServer, VrrpCommon, VrrpInstance};
 
 /// The longest name of anything, in characters.
 const MAX_NAME_CHARS: usize = 64;
@@ -50,16 +48,20 @@ pub(super) fn read(root: &Table, findings: &mut Findings) -> Config {
     ) {
         servers.read(name, section, findings);
     }
-    let (vrrp_instances, vrrp) = read_vrrp(&top, &servers.done, findings);
+    let global = global.unwrap_or_default();
+    let mailer = global.notification.mail.is_some();
+    let mut spans = whole::Spans::default();
+    let (vrrp_instances, vrrp) = read_vrrp(&top, &servers.done, mailer, &mut spans, findings);
+    spans.virtual_servers = servers.spans;
     let config = Config {
-        global: global.unwrap_or_default(),
+        global,
         vrrp_instances,
         vrrp,
         virtual_servers: servers.done,
     };
     // After an error they may only be echoes of it.
     if !findings.failed() {
-        warn_of_the_whole(&config, &servers.spans, findings);
+        whole::warn(&config, &spans, findings);
     }
     config
 }
@@ -68,6 +70,8 @@ pub(super) fn read(root: &Table, findings: &mut Findings) -> Config {
 fn read_vrrp(
     top: &Section<'_>,
     servers: &[VirtualServer],
+    mailer: bool,
+    spans: &mut whole::Spans,
     findings: &mut Findings,
 ) -> (Vec<VrrpInstance>, VrrpCommon) {
     let mut trackers = track::Reader::default();
@@ -78,7 +82,7 @@ fn read_vrrp(
         &schema::VRRP_DEFAULTS,
         findings,
     );
-    let mut instances = vrrp::Reader::default();
+    let mut instances = vrrp::Reader::new(mailer);
     let tables = (&schema::VRRP_INSTANCE_TABLE, &schema::VRRP_INSTANCE);
     for (name, section) in named(top, tables.0, tables.1, findings) {
         let section = section.or(defaults.as_ref());
@@ -90,7 +94,7 @@ fn read_vrrp(
         .map(|section| statics::read(&section, &mut instances, findings))
         .unwrap_or_default();
 
-    let mut groups = group::Reader::new(&instances.members);
+    let mut groups = group::Reader::new(&instances.members, mailer);
     let tables = (&schema::SYNC_GROUP_TABLE, &schema::group::SYNC_GROUP);
     for (name, section) in named(top, tables.0, tables.1, findings) {
         groups.read(name, &section, &mut trackers, findings);
@@ -103,7 +107,10 @@ fn read_vrrp(
     let interfaces = named(top, tables.0, tables.1, findings);
     let interfaces = interfaces
         .into_iter()
-        .filter_map(|(name, section)| interface::settings(name, &section, findings))
+        .filter_map(|(name, section)| {
+            spans.interface(name, &section);
+            interface::settings(name, &section, findings)
+        })
         .collect();
     let mut announce_groups = interface::Groups::default();
     let tables = (
@@ -145,35 +152,6 @@ fn named<'t>(
         }
     }
     tables
-}
-
-fn warn_of_the_whole(config: &Config, spans: &[Span], findings: &mut Findings) {
-    if config.vrrp_instances.is_empty() && config.virtual_servers.is_empty() {
-        findings.warning(
-            Code::Suspicious,
-            Span::default(),
-            "the configuration has no VRRP instance and no virtual server".to_owned(),
-            "add a [vrrp_instance.NAME] or a [virtual_server.NAME]".to_owned(),
-        );
-    }
-    if config.vrrp_instances.is_empty() {
-        return;
-    }
-    let instances = config.vrrp_instances.iter();
-    let held: HashSet<IpAddr> = instances
-        .flat_map(VrrpInstance::held_addresses)
-        .chain(&config.vrrp.static_network.addresses)
-        .map(|virtual_address| virtual_address.address)
-        .collect();
-    for (server, span) in config.virtual_servers.iter().zip(spans) {
-        if let ServiceId::Addr { address, .. } = server.service
-            && !held.contains(&address.ip())
-        {
-            let message = format!("no VRRP instance has the address {}", address.ip());
-            let help = "add it to virtual_addresses, unless something else brings it here";
-            findings.warning(Code::Suspicious, *span, message, help.to_owned());
-        }
-    }
 }
 
 /// Complains about a name that would upset logs, paths or people.
@@ -220,7 +198,7 @@ fn secret_file(text: &str, span: Span, findings: &mut Findings) -> Option<Vec<u8
     let path = findings.around.path(text);
     match file::secret(&path) {
         Ok(secret) => {
-            findings.around.secret_files.push((span, path));
+            findings.around.secret_file(span, path);
             Some(secret)
         }
         Err(error) => {

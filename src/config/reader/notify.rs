@@ -1,16 +1,18 @@
 //! `notify`, `notify_priority_changes` and `mail` of an instance or a group.
 
-use super::super::findings::Findings;
+use super::super::findings::{Code, Findings};
 use super::super::raw::{Spanned, Value};
 use super::super::schema::{Free, TableKind, notify as keys};
 use super::super::section::Section;
 use super::command;
 use crate::model::{Command, Notify};
 
-/// Reads what an instance or a group tells; `kind` is its table.
+/// Reads what an instance or a group tells; `kind` is its table, `mailer` whether there
+/// is a `[global.mail]`.
 pub(super) fn read(
     section: &Section<'_>,
     kind: &'static TableKind,
+    mailer: bool,
     findings: &mut Findings,
 ) -> Notify {
     let mut notify = match section.free(&keys::NOTIFY) {
@@ -29,6 +31,14 @@ pub(super) fn read(
     };
     notify.priority_changes = section.flag(&keys::PRIORITY_CHANGES, findings);
     notify.mail = section.flag(&keys::MAIL, findings);
+    if notify.mail && !mailer {
+        findings.warning(
+            Code::NoEffect,
+            section.value_span(keys::MAIL.name),
+            "no mail is sent: it is not said how".to_owned(),
+            "add a [global.mail], or remove it".to_owned(),
+        );
+    }
     notify
 }
 

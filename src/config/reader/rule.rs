@@ -83,7 +83,7 @@ fn from_table(table: &Table, span: Span, family: Family, findings: &mut Findings
         (port(first), port(last))
     };
     let most = u16::MAX.into();
-    Some(Rule {
+    let rule = Rule {
         family,
         priority,
         not: section.flag(&keys::NOT, findings),
@@ -100,7 +100,9 @@ fn from_table(table: &Table, span: Span, family: Family, findings: &mut Findings
         action: action(&section, priority, findings)?,
         suppress_prefixlength: section.get(&keys::SUPPRESS_PREFIXLENGTH, findings),
         no_track: section.flag(&keys::RULE_NO_TRACK, findings),
-    })
+    };
+    // Without its place it would only be in the way of others.
+    section.good(&keys::PRIORITY).then_some(rule)
 }
 
 /// A prefix; `all` is none.

@@ -126,7 +126,7 @@ fn script(section: &Section<'_>, findings: &mut Findings) -> Option<Watch> {
     let raw = section.required(&keys::COMMAND, findings)?;
     Some(Watch::Script(TrackScript {
         command: Command {
-            words: command::program(keys::COMMAND.name, raw, findings)?,
+            words: command::program(keys::COMMAND.name, raw, user.as_ref(), findings)?,
             user,
             timeout: None,
         },

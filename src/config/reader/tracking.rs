@@ -69,7 +69,7 @@ fn twice(twice: bool, name: &str, span: Span, findings: &mut Findings) {
 fn interface(raw: &Spanned<Value>, findings: &mut Findings) -> Option<(Use, Span)> {
     let (name, weight) = one(raw, findings)?;
     let used = Use {
-        name: address::interface("an interface", name, findings)?,
+        name: address::interface(keys::TRACK_INTERFACES.name, name, findings)?,
         weight: weight.or(Weight::default()),
     };
     Some((used, name.span))

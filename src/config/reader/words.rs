@@ -44,14 +44,16 @@ pub(super) fn table(
     let mut rest = split(text, span).into_iter();
     while let Some((word, at)) = rest.next() {
         let known = grammar.words.iter().find(|(known, ..)| *known == word);
+        let mut place = at;
         let (key, value) = match known {
             Some((_, key, Takes::Nothing)) => (*key, Value::Boolean(true)),
             Some((_, key, takes)) => {
-                let Some((argument, _)) = rest.next() else {
+                let Some((argument, argument_at)) = rest.next() else {
                     let message = format!("`{word}` is the last word and needs a value");
                     findings.error(Code::BadValue, at, message);
                     return None;
                 };
+                place = argument_at;
                 match argument_of(argument, *takes) {
                     Some(value) => (*key, value),
                     None => continue,
@@ -76,7 +78,7 @@ pub(super) fn table(
             span: at,
             value: key.to_owned(),
         };
-        table.entries.push((key, Spanned { span: at, value }));
+        table.entries.push((key, Spanned { span: place, value }));
     }
     Some(table)
 }

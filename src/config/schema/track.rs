@@ -199,8 +199,9 @@ pub(in crate::config) const TERMINATE_DELAY: Key<Duration> = Key {
 /// `[track_ping.NAME]`.
 pub(in crate::config) const PING: TableKind = TableKind {
     header: "[track_ping.NAME]",
-    doc: "A host that must answer, such as the default router. If it fails, both directors \
-          see it: give it a weight, or it leaves none to serve.",
+    doc: "A host that must answer, such as the default router. If it is down for both \
+          directors and has weight 0, neither of them serves: a negative weight moves the \
+          addresses to the director that reaches it, and leaves them where none does.",
     keys: &[
         &TARGET, &INTERVAL, &TIMEOUT, &PING_RISE, &PING_FALL, &WEIGHT, &REVERSE,
     ],
@@ -268,8 +269,9 @@ pub(in crate::config) const ROUTE_DEV: Free = Free {
 /// `[track_virtual_server.NAME]`.
 pub(in crate::config) const VIRTUAL_SERVER: TableKind = TableKind {
     header: "[track_virtual_server.NAME]",
-    doc: "A virtual server of this director that must have its quorum: a director whose \
-          pools are all dead lets the other one try.",
+    doc: "A virtual server of this director that must have its quorum: a director whose pool \
+          is dead lets the other one try. As with a ping, a negative weight leaves the \
+          addresses where they are when it is dead for both.",
     keys: &[&SERVER_NAME, &WEIGHT, &REVERSE],
 };
 pub(in crate::config) const SERVER_NAME: Free = Free {

@@ -51,16 +51,15 @@ pub(super) fn read(
 
 fn allowed(auth: &Authentication, around: &Around, at: Span, findings: &mut Findings) {
     let old = matches!(auth, Authentication::Pass(_) | Authentication::Ah(_));
-    if old && around.version == Version::V3 {
-        let message = "VRRP version 3 has no passwords".to_owned();
-        let help = "write version = 2, or authentication = { type = \"hmac\", ... }".to_owned();
-        findings.error_help(Code::Conflict, at, message, help);
+    if !old || around.version == Version::V2 {
+        return;
     }
-    if matches!(auth, Authentication::Ah(_)) && around.family == Family::Ipv6 {
-        let message = "there is no AH for adverts over IPv6".to_owned();
-        let help = "write authentication = { type = \"hmac\", ... }".to_owned();
-        findings.error_help(Code::Conflict, at, message, help);
-    }
+    let (message, help) = match around.family {
+        Family::Ipv4 => ("VRRP version 3 has no passwords", "write version = 2, or "),
+        Family::Ipv6 => ("VRRP over IPv6 has no passwords", "write "),
+    };
+    let help = format!("{help}authentication = {{ type = \"hmac\", ... }}");
+    findings.error_help(Code::Conflict, at, message.to_owned(), help);
 }
 
 fn from_table(
@@ -81,7 +80,10 @@ fn from_table(
     let written = section.required(&schema::AUTH_PASSWORD, findings)?;
     let password = password("password", written, findings)?;
     Some(match kind {
-        AuthType::Ah => Authentication::Ah(password),
+        AuthType::Ah => {
+            findings.around.inline_secret(written.span);
+            Authentication::Ah(password)
+        }
         AuthType::Pass | AuthType::Hmac => Authentication::Pass(password),
     })
 }
@@ -202,7 +204,7 @@ fn secret(section: &Section<'_>, findings: &mut Findings) -> Option<Vec<u8>> {
     let secret = if key.name == schema::SECRET_FILE.name {
         super::super::secret_file(text, raw.span, findings)?
     } else {
-        findings.around.inline_secrets.push(raw.span);
+        findings.around.inline_secret(raw.span);
         if key.name == schema::SECRET_HEX.name {
             hexadecimal(text, raw.span, findings)?
         } else {

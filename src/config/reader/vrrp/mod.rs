@@ -36,6 +36,8 @@ pub(super) struct Reader {
     pub(super) done: Vec<VrrpInstance>,
     /// What groups need of them, by name.
     pub(super) members: HashMap<String, Member>,
+    /// Whether there is a `[global.mail]`.
+    mailer: bool,
     routers: HashMap<(String, Family, u8), String>,
     addresses: HashMap<(IpAddr, String), String>,
     devices: HashMap<String, String>,
@@ -43,6 +45,14 @@ pub(super) struct Reader {
 }
 
 impl Reader {
+    /// For a file with a `[global.mail]` or none.
+    pub(super) fn new(mailer: bool) -> Self {
+        Self {
+            mailer,
+            ..Self::default()
+        }
+    }
+
     /// Reads one instance.
     pub(super) fn read(
         &mut self,
@@ -84,7 +94,7 @@ impl Reader {
         instance.announce = announce(&section, findings);
         let tracked = tracking::read(&section, trackers, findings);
         instance.tracking = tracked.tracking;
-        instance.notify = notify::read(&section, &schema::notify::TABLE, findings);
+        instance.notify = notify::read(&section, &schema::notify::TABLE, self.mailer, findings);
         if instance.priority == u8::MAX {
             warn_of_weights(&tracked.weighted, findings);
         }

@@ -79,7 +79,7 @@ fn broken(instance: &VrrpInstance, auth_key: &'static str) -> Vec<(&'static str,
         (
             down_timer,
             schema::DOWN_TIMER_ADVERTS.name,
-            "a count of adverts other than 3",
+            "down_timer_adverts other than 3",
         ),
         (
             instance.higher_prio_send_advert,
@@ -89,7 +89,7 @@ fn broken(instance: &VrrpInstance, auth_key: &'static str) -> Vec<(&'static str,
         (
             instance.announce.lower_prio_repeat != 0,
             schema::GARP_LOWER_PRIO_REPEAT.name,
-            "to announce after a lower priority",
+            "garp_lower_prio_repeat above 0",
         ),
         (transmit_base, schema::VMAC.name, "transmit_base"),
         (
