@@ -18,5 +18,7 @@ pub mod model;
 pub mod reconcile;
 pub mod status;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
+pub mod telling;
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod tracking;
 pub mod worker;

@@ -15,7 +15,8 @@ use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+use serde::{Deserialize, Serialize};
 
 use super::identity::Identity;
 
@@ -243,6 +244,37 @@ pub fn replace_with(words: &[String]) -> Error {
     }
 }
 
+/// One process and no other that gets its number later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// Process id.
+    pub pid: u32,
+    /// When it was started, in clock ticks since boot (`/proc/PID/stat`, field 22).
+    started: u64,
+}
+
+impl Mark {
+    /// Of a running process; none when it has gone.
+    #[must_use]
+    pub fn of(pid: u32) -> Option<Self> {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // The name in parentheses may contain anything.
+        let (_, fields) = stat.rsplit_once(')')?;
+        let mut fields = fields.split_ascii_whitespace();
+        let gone = matches!(fields.next()?, "Z" | "X");
+        let started = fields.nth(18)?.parse().ok()?;
+        (!gone).then_some(Self { pid, started })
+    }
+
+    /// A descriptor that becomes readable when the process ends; none when it has gone.
+    #[must_use]
+    pub fn descriptor(&self) -> Option<OwnedFd> {
+        let pid = Pid::from_raw(i32::try_from(self.pid).ok()?)?;
+        let descriptor = pidfd_open(pid, PidfdFlags::empty()).ok()?;
+        (Self::of(self.pid)? == *self).then_some(descriptor)
+    }
+}
+
 /// Sends a signal to a program and all it started. One that has gone is no error.
 pub fn signal_group(leader: u32, signal: Signal) {
     let leader = i32::try_from(leader).ok().and_then(Pid::from_raw);
@@ -312,6 +344,21 @@ mod tests {
         only_root_may_change(&link).unwrap();
         std::os::unix::fs::lchown(&link, Some(1), None).unwrap();
         assert!(refused(&link).contains("link does not belong to root"));
+    }
+
+    #[test]
+    fn a_process_is_known_by_more_than_its_number() {
+        let mark = Mark::of(std::process::id()).unwrap();
+        assert!(mark.descriptor().is_some());
+        let other = Mark {
+            started: mark.started + 1,
+            ..mark
+        };
+        assert!(other.descriptor().is_none());
+        let mut child = Command::new("/bin/true").spawn().unwrap();
+        let pid = child.id();
+        child.wait().unwrap();
+        assert_eq!(Mark::of(pid), None);
     }
 
     #[test]

@@ -13,7 +13,7 @@ mod scripts;
 mod snapshot;
 
 pub use render::render;
-pub use scripts::{ScriptsSnapshot, Told, TrackerReport};
+pub use scripts::{FifoReport, NotifyReport, RunningJob, ScriptsSnapshot, Told, TrackerReport};
 pub use snapshot::{
     AddressReport, CheckerSnapshot, InstanceReport, KernelServer, PoolReport, TableReport,
     VrrpSnapshot,

@@ -1,9 +1,13 @@
 //! What the scripts worker knows, as it sends it to the supervisor.
 
+use std::path::PathBuf;
+
 use mono::Mono;
 use serde::{Deserialize, Serialize};
 
+use crate::kernel::process::Mark;
 use crate::model::{Measure, Subject, What};
+use crate::telling::Job;
 
 /// State of the scripts worker, from which a successor resumes: it neither repeats nor
 /// forgets.
@@ -18,6 +22,47 @@ pub struct ScriptsSnapshot {
     pub told_until: u64,
     /// What was told last, by subject.
     pub told: Vec<Told>,
+    /// Programs and FIFOs that are told.
+    pub notify: NotifyReport,
+}
+
+/// Programs and FIFOs that are told of events.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotifyReport {
+    /// Programs that wait to be run.
+    pub waiting: Vec<Job>,
+    /// Programs that run: they go on whatever becomes of us.
+    pub running: Vec<RunningJob>,
+    /// Programs that failed or could not be started, since the start of the director.
+    pub failed: u64,
+    /// Programs that took too long and were ended.
+    pub timeouts: u64,
+    /// FIFOs.
+    pub fifos: Vec<FifoReport>,
+}
+
+/// A program that runs because of an event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunningJob {
+    /// Whom the event is about.
+    pub subject: Subject,
+    /// Its process.
+    pub mark: Mark,
+}
+
+/// A FIFO.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FifoReport {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Whether we made it, and remove it at the end.
+    pub made: bool,
+    /// Lines that were lost because nobody read.
+    pub dropped: u64,
+    /// Why it cannot be used, in words.
+    pub error: Option<String>,
+    /// The program that reads it, while it runs.
+    pub reader: Option<Mark>,
 }
 
 /// One tracker.

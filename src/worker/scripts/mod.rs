@@ -5,6 +5,9 @@
 //! nothing from the network and holds nothing that its end could take away. While it is
 //! not there the last results stay in force, and events wait for its successor.
 
+mod adopted;
+mod fifo;
+mod notify;
 mod run;
 mod script;
 mod trackers;
@@ -16,6 +19,7 @@ use thiserror::Error;
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::Instant;
 
+use self::notify::Notifier;
 use self::run::Program;
 use self::trackers::Trackers;
 use super::Kind;
@@ -27,6 +31,10 @@ use crate::status::ScriptsSnapshot;
 
 /// Unasked snapshots are sent no more often than this.
 const SNAPSHOT_PAUSE: Duration = Duration::from_secs(1);
+/// How long a stop waits for what is still to be told; what runs then is left running.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+/// How long the readers of FIFOs get after that.
+const LAST_READING: Duration = Duration::from_secs(2);
 /// The worker shows at least this often that it lives.
 const BEAT: Duration = Duration::from_secs(1);
 
@@ -47,17 +55,22 @@ pub async fn run(runtime_dir: &Path) -> Result<(), Error> {
     let heartbeat = Heartbeat::default();
     let mut session = Session::open(Kind::Scripts, runtime_dir, heartbeat.clone())?;
     let (findings, mut found) = unbounded_channel();
+    let (progress, mut made) = unbounded_channel();
     let mut scripts = Scripts {
         trackers: Trackers::new(findings),
+        notifier: Notifier::new(progress),
         told_until: 0,
         snapshot_at: None,
+        snapshot_sent: Instant::now(),
+        stopping: None,
     };
     loop {
         heartbeat.beat(clock::monotonic_now());
         let snapshot_at = scripts.snapshot_at;
+        let stopping = scripts.stopping;
         tokio::select! {
             event = session.next() => {
-                if scripts.session_event(&session, event).await {
+                if scripts.session_event(&session, event) {
                     return Ok(());
                 }
             }
@@ -67,11 +80,23 @@ pub async fn run(runtime_dir: &Path) -> Result<(), Error> {
                     scripts.want_snapshot();
                 }
             }
+            Some(progress) = made.recv() => {
+                scripts.notifier.progress(progress);
+                scripts.want_snapshot();
+            }
             () = sleep_until(snapshot_at) => {
                 scripts.snapshot_at = None;
+                scripts.snapshot_sent = Instant::now();
                 session.snapshot(None, scripts.snapshot());
             }
+            () = sleep_until(stopping) => {}
             () = tokio::time::sleep(BEAT) => {}
+        }
+        if scripts.has_said_all() {
+            let until = Instant::now() + LAST_READING;
+            scripts.notifier.close(until).await;
+            session.stopped(false).await;
+            return Ok(());
         }
     }
 }
@@ -79,32 +104,33 @@ pub async fn run(runtime_dir: &Path) -> Result<(), Error> {
 #[derive(Debug)]
 struct Scripts {
     trackers: Trackers,
+    notifier: Notifier,
     /// See [`ScriptsSnapshot::told_until`].
     told_until: u64,
     /// When to send the next unasked snapshot.
     snapshot_at: Option<Instant>,
+    snapshot_sent: Instant,
+    /// When a stop waits no longer.
+    stopping: Option<Instant>,
 }
 
 impl Scripts {
     /// True when the worker has to end.
-    async fn session_event(&mut self, session: &Session, event: Event) -> bool {
+    fn session_event(&mut self, session: &Session, event: Event) -> bool {
         match event {
             Event::Configure { id, config, resume } => {
                 let left = resume.and_then(|resume| match resume.snapshot {
                     Snapshot::Scripts(snapshot) => Some(snapshot),
                     _ => None,
                 });
-                self.configure(session, *config, left);
+                self.configure(session, &config, left);
                 session.done(id, Ok(self.trackers.in_words()));
             }
             Event::Report(id) => session.snapshot(Some(id), self.snapshot()),
-            Event::Told(event) => self.told(&event),
+            Event::Told(event) => self.told(event),
             // Not for this worker.
             Event::Measured(_) | Event::Hold { .. } => {}
-            Event::Stop => {
-                session.stopped(false).await;
-                return true;
-            }
+            Event::Stop => self.stopping = Some(Instant::now() + LAST_WORDS),
             Event::HandOver => {
                 session.store(self.snapshot());
                 tracing::info!(event = "handed_over");
@@ -119,39 +145,52 @@ impl Scripts {
         false
     }
 
-    fn configure(&mut self, session: &Session, config: Config, left: Option<ScriptsSnapshot>) {
-        let notification = &config.global.notification;
+    fn configure(&mut self, session: &Session, config: &Config, left: Option<ScriptsSnapshot>) {
         let mut results = Vec::new();
         if let Some(left) = left {
             self.told_until = self.told_until.max(left.told_until);
+            self.notifier.resume(left.told, left.notify);
             results = left.trackers;
         }
-        let known = self
-            .trackers
-            .set(config.vrrp.trackers, notification, results);
+        let notification = &config.global.notification;
+        let trackers = config.vrrp.trackers.clone();
+        let known = self.trackers.set(trackers, notification, results);
         known.into_iter().for_each(|one| session.measured(one));
+        self.notifier.set(config);
         self.want_snapshot();
     }
 
-    fn told(&mut self, event: &model::Event) {
+    fn told(&mut self, event: model::Event) {
+        // The supervisor repeats what it does not know to have been taken in.
         if event.sequence <= self.told_until {
             return;
         }
         self.told_until = event.sequence;
+        self.notifier.tell(event);
         self.want_snapshot();
     }
 
+    /// Whether a stop was ordered and there is nothing more to wait for.
+    fn has_said_all(&self) -> bool {
+        self.stopping
+            .is_some_and(|until| self.notifier.is_done() || until <= Instant::now())
+    }
+
+    /// At once, unless the last one was sent a moment ago.
     fn want_snapshot(&mut self) {
+        let earliest = self.snapshot_sent + SNAPSHOT_PAUSE;
         self.snapshot_at
-            .get_or_insert_with(|| Instant::now() + SNAPSHOT_PAUSE);
+            .get_or_insert_with(|| earliest.max(Instant::now()));
     }
 
     fn snapshot(&self) -> Snapshot {
+        let (told, notify) = self.notifier.report();
         Snapshot::Scripts(ScriptsSnapshot {
             taken: clock::monotonic_now(),
             trackers: self.trackers.report(),
             told_until: self.told_until,
-            told: Vec::new(),
+            told,
+            notify,
         })
     }
 }

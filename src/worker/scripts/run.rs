@@ -1,9 +1,13 @@
 //! Running one program: under a limit of time, with what it said last.
 
-use std::os::fd::OwnedFd;
+use std::fs::File;
+use std::io::Seek;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 use std::process::ExitStatus;
 use std::time::Duration;
 
+use rustix::fs::{MemfdFlags, SealFlags};
 use rustix::process::Signal;
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
@@ -13,14 +17,15 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::kernel::identity::{self, Identity};
-use crate::kernel::process;
+use crate::kernel::process::{self, Mark};
 use crate::model::RunAs;
 use crate::tracking::{LastLine, in_words};
 
 /// Between `SIGTERM` and `SIGKILL`.
 pub(super) const KILL_AFTER: Duration = Duration::from_secs(2);
-/// What a program says is read up to so many octets; then its pipe is closed.
-const MOST_SAID: usize = 1 << 20;
+/// What may be said into memory, and how much of its end is looked at.
+const MOST_KEPT: u64 = 1 << 20;
+const LAST_KEPT: usize = 512;
 /// How long the last words of a program that has ended are waited for, when
 /// something it started still holds the pipe.
 const LAST_WORDS: Duration = Duration::from_millis(50);
@@ -52,16 +57,28 @@ impl Outcome {
     }
 }
 
-/// A program that runs. Dropped, it is killed with all it started unless it has
-/// ended.
+/// What becomes of a program's words, and of the program when we end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tie {
+    /// It is of use to us only: we listen, and when we end it is killed with all it started.
+    Ours,
+    /// It has a purpose of its own and goes on without us: what it says goes into memory
+    /// of its own, [`MOST_KEPT`] octets of it; then its writing fails.
+    Own,
+    /// The same, for one that runs for long: what it says goes where our log goes.
+    Service,
+}
+
+/// A program that runs.
 #[derive(Debug)]
 pub(super) struct Run {
     child: Child,
     said: Option<pipe::Receiver>,
+    kept: Option<File>,
     last: LastLine,
-    octets: usize,
-    /// To be killed when dropped.
+    /// None once it has ended.
     leader: Option<u32>,
+    tie: Tie,
 }
 
 impl Run {
@@ -71,16 +88,21 @@ impl Run {
     /// # Errors
     ///
     /// Why it was not started, in words.
-    pub(super) async fn start(program: Program) -> Result<Self, String> {
+    pub(super) async fn start(program: Program, tie: Tie) -> Result<Self, String> {
         let runtime = Handle::current();
         let started = spawn_blocking(move || {
             let _within = runtime.enter();
-            start(&program)
+            start(&program, tie)
         });
         match started.await {
             Ok(outcome) => outcome,
             Err(error) => Err(error.to_string()),
         }
+    }
+
+    /// Its process; none once it has ended.
+    pub(super) fn mark(&self) -> Option<Mark> {
+        self.leader.and_then(Mark::of)
     }
 
     /// Waits until it ends, or until `limit` is over; then it is asked to end, and
@@ -100,7 +122,7 @@ impl Run {
             Ok(status) => Outcome {
                 good: status.success(),
                 cut_off: false,
-                detail: in_words(&how(status), &self.last.line()),
+                detail: in_words(&how(status), &self.last_line()),
             },
             Err(error) => Outcome::failed(format!("cannot wait for it: {error}")),
         }
@@ -113,7 +135,7 @@ impl Run {
         Outcome {
             good: false,
             cut_off: true,
-            detail: in_words(&format!("cut off after {limit:?}"), &self.last.line()),
+            detail: in_words(&format!("cut off after {limit:?}"), &self.last_line()),
         }
     }
 
@@ -136,19 +158,15 @@ impl Run {
     /// Listens, and waits for the end of the program. Cancel safe.
     async fn ended(&mut self) -> std::io::Result<ExitStatus> {
         loop {
-            if self.said.is_none() {
-                return self.child.wait().await;
-            }
             let Self {
-                child,
-                said,
-                last,
-                octets,
-                ..
+                child, said, last, ..
             } = self;
+            if said.is_none() {
+                return child.wait().await;
+            }
             tokio::select! {
                 status = child.wait() => return status,
-                () = hear(said, last, octets) => {}
+                () = hear(said, last) => {}
             }
         }
     }
@@ -156,57 +174,91 @@ impl Run {
     /// Listens until there is nothing more to be said.
     async fn listen(&mut self) {
         while self.said.is_some() {
-            hear(&mut self.said, &mut self.last, &mut self.octets).await;
+            hear(&mut self.said, &mut self.last).await;
         }
+    }
+
+    fn last_line(&mut self) -> String {
+        if let Some(kept) = &mut self.kept {
+            // Ours and the program's descriptor share their position: its end.
+            let mut text = vec![0; LAST_KEPT];
+            let end = kept.stream_position().unwrap_or_default();
+            let begin = end.saturating_sub(LAST_KEPT as u64);
+            let read = kept.read_at(&mut text, begin).unwrap_or_default();
+            let length = usize::try_from(end - begin).unwrap_or_default();
+            text.truncate(read.min(length));
+            self.last.push(&text);
+        }
+        self.last.line()
     }
 }
 
-/// Takes in a piece of what is said; closes the pipe at its end, or when it is too much.
-async fn hear(said: &mut Option<pipe::Receiver>, last: &mut LastLine, octets: &mut usize) {
+/// Takes in a piece of what is said; closes the pipe at its end.
+async fn hear(said: &mut Option<pipe::Receiver>, last: &mut LastLine) {
     let Some(pipe) = said else {
         return std::future::pending().await;
     };
     let mut buffer = [0; 4_096];
     match pipe.read(&mut buffer).await {
         Ok(0) | Err(_) => *said = None,
-        Ok(count) => {
-            last.push(buffer.get(..count).unwrap_or_default());
-            *octets += count;
-            if *octets > MOST_SAID {
-                *said = None;
-            }
-        }
+        Ok(count) => last.push(buffer.get(..count).unwrap_or_default()),
     }
 }
 
 impl Drop for Run {
     fn drop(&mut self) {
-        if let Some(leader) = self.leader {
+        if let (Some(leader), Tie::Ours) = (self.leader, self.tie) {
             process::signal_group(leader, Signal::KILL);
         }
     }
 }
 
-fn start(program: &Program) -> Result<Run, String> {
+fn start(program: &Program, tie: Tie) -> Result<Run, String> {
     let identity = who(program)?;
     let as_root = identity.as_ref().is_none_or(|identity| identity.uid == 0);
     if program.secure && as_root {
         let path = program.words.first().map_or("", String::as_str);
         process::only_root_may_change(path.as_ref()).map_err(|error| error.to_string())?;
     }
-    let pipe = |error: std::io::Error| format!("cannot make a pipe: {error}");
-    let (ours, theirs) = std::io::pipe().map_err(pipe)?;
-    let said = pipe::Receiver::from_owned_fd(OwnedFd::from(ours)).map_err(pipe)?;
+    let (mut said, mut kept) = (None, None);
+    let output = match tie {
+        Tie::Ours => pipe().map(|(ours, theirs)| {
+            said = Some(ours);
+            theirs
+        }),
+        Tie::Own => memory().and_then(|memory| {
+            kept = Some(memory.try_clone()?);
+            Ok(memory.into())
+        }),
+        Tie::Service => std::io::stderr().as_fd().try_clone_to_owned(),
+    }
+    .map_err(|error| format!("cannot take in what it says: {error}"))?;
     let spawn = |command| Command::from(command).spawn();
-    let child = process::start(&program.words, identity.as_ref(), &theirs.into(), spawn)
+    let child = process::start(&program.words, identity.as_ref(), &output, spawn)
         .map_err(|error| error.to_string())?;
     Ok(Run {
         leader: child.id(),
         child,
-        said: Some(said),
+        said,
+        kept,
         last: LastLine::default(),
-        octets: 0,
+        tie,
     })
+}
+
+fn pipe() -> std::io::Result<(pipe::Receiver, OwnedFd)> {
+    let (ours, theirs) = std::io::pipe()?;
+    let ours = pipe::Receiver::from_owned_fd(OwnedFd::from(ours))?;
+    Ok((ours, theirs.into()))
+}
+
+/// Memory that is there for as long as somebody has it open.
+fn memory() -> std::io::Result<File> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let memory = rustix::fs::memfd_create(c"said", flags)?;
+    rustix::fs::ftruncate(&memory, MOST_KEPT)?;
+    rustix::fs::fcntl_add_seals(&memory, SealFlags::GROW | SealFlags::SHRINK)?;
+    Ok(memory.into())
 }
 
 /// Who runs a program; none: who we are.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-use super::run::{Outcome, Program, Run};
+use super::run::{Outcome, Program, Run, Tie};
 use super::trackers::Found;
 use crate::kernel::clock;
 use crate::model::TrackScript;
@@ -18,7 +18,7 @@ use crate::tracking::next_start;
 const AT_ONCE: usize = 24;
 /// A run that lasts longer than this waits for something and does not compute: its place
 /// goes to the next. So hanging scripts keep no other from its turn.
-const HOLDS_ITS_PLACE: Duration = Duration::from_millis(500);
+pub(super) const HOLDS_ITS_PLACE: Duration = Duration::from_millis(500);
 
 /// The places for runs.
 pub(super) type Slots = Arc<Semaphore>;
@@ -55,7 +55,7 @@ async fn once(
     tell: &impl Fn(Found, String),
 ) {
     let limit = script.command.timeout.unwrap_or(script.timeout);
-    let mut run = match Run::start(program).await {
+    let mut run = match Run::start(program, Tie::Ours).await {
         Ok(run) => run,
         Err(reason) => {
             let found = Found::One {
