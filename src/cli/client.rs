@@ -1,9 +1,9 @@
-//! Clients of the control socket: `lvsd status`, `reload`, `failover` and
-//! `maintenance`.
+//! Clients of the control socket: `lvsd status`, `reload`, `failover`,
+//! `maintenance` and `upgrade`.
 
 use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -28,6 +28,8 @@ enum Error {
     NotAllowed { path: String, source: io::Error },
     #[error("the answer of lvsd: {0}")]
     Io(#[from] io::Error),
+    #[error("lvsd ended without an answer: see its log")]
+    NoAnswer,
     #[error("the answer of lvsd is of another version: {0}")]
     Format(#[from] serde_json::Error),
 }
@@ -71,9 +73,17 @@ pub fn order(runtime_dir: &Path, request: &Request) -> ExitCode {
     }
 }
 
+/// Upgrades. The path is made absolute: the director's directory is another.
+pub fn upgrade(runtime_dir: &Path, binary: Option<PathBuf>) -> ExitCode {
+    match binary.map(std::path::absolute).transpose() {
+        Ok(binary) => order(runtime_dir, &Request::Upgrade(binary)),
+        Err(error) => failed(&format!("--binary: {error}")),
+    }
+}
+
 fn unexpected(response: Result<Response, Error>) -> ExitCode {
     match response {
-        Ok(Response::Failed(text)) => failed(&text),
+        Ok(Response::Failed(text) | Response::Incomplete(text)) => failed(&text),
         Ok(_) => failed("the answer does not fit the question; is another version running?"),
         Err(error) => failed(&error.to_string()),
     }
@@ -109,5 +119,8 @@ fn ask(runtime_dir: &Path, request: &Request) -> Result<Response, Error> {
     stream.write_all(&text)?;
     let mut line = Vec::new();
     BufReader::new(stream.take(MAX_RESPONSE)).read_until(b'\n', &mut line)?;
+    if line.is_empty() {
+        return Err(Error::NoAnswer);
+    }
     Ok(serde_json::from_slice(&line)?)
 }

@@ -42,12 +42,16 @@ enum Command {
     ///
     /// Signals: SIGHUP reads the configuration again; SIGTERM and SIGINT give
     /// the virtual addresses up (the peer takes over at once), remove our IPVS
-    /// entries and end.
+    /// entries and end. SIGUSR2 ends it too, but leaves everything working for
+    /// 30 seconds: an lvsd started within that time goes on with it.
     Run {
         #[command(flatten)]
         config: ConfigOption,
         #[command(flatten)]
         runtime: RuntimeOption,
+        /// Go on where the program before this one left; used by `lvsd upgrade`
+        #[arg(long, hide = true)]
+        inherit: bool,
     },
     /// Check a configuration file: 0 it is good, 2 it is not
     Check {
@@ -107,6 +111,28 @@ enum Command {
         #[command(flatten)]
         runtime: RuntimeOption,
     },
+    /// Let another binary take the running director over, without a failover
+    ///
+    /// The new binary first has to read the configuration and to start its
+    /// workers; then it takes over addresses, adverts and table as they are, in
+    /// the same process. If its workers fail, the old binary takes them back.
+    /// Returns when the new one serves, or says why it does not.
+    Upgrade {
+        /// The new binary; without it, what lies where lvsd was started from
+        #[arg(long, value_name = "PATH")]
+        binary: Option<PathBuf>,
+        #[command(flatten)]
+        runtime: RuntimeOption,
+    },
+    /// Says what this binary can take over, for `lvsd upgrade`
+    #[command(hide = true)]
+    Probe,
+    /// Starts workers that do nothing, for `lvsd upgrade`
+    #[command(hide = true)]
+    Rehearse {
+        #[command(flatten)]
+        runtime: RuntimeOption,
+    },
     /// A worker process; started by `lvsd run` only
     #[command(hide = true)]
     Worker {
@@ -162,7 +188,11 @@ impl From<WorkerKind> for Kind {
 #[must_use]
 pub fn main() -> ExitCode {
     match Arguments::parse().command {
-        Command::Run { config, runtime } => run::supervisor(config.config, runtime.runtime_dir),
+        Command::Run {
+            config,
+            runtime,
+            inherit,
+        } => run::supervisor(config.config, runtime.runtime_dir, inherit),
         Command::Check { file } => check_file(&file),
         Command::Status { json, runtime } => client::status(&runtime.runtime_dir, json),
         Command::Reload { runtime } => client::reload(&runtime.runtime_dir),
@@ -184,6 +214,9 @@ pub fn main() -> ExitCode {
             };
             client::order(&runtime.runtime_dir, &Request::Failover(which))
         }
+        Command::Upgrade { binary, runtime } => client::upgrade(&runtime.runtime_dir, binary),
+        Command::Probe => run::probe(),
+        Command::Rehearse { runtime } => run::rehearse(&runtime.runtime_dir),
         Command::Maintenance { state, runtime } => {
             let wanted = state.map(|state| matches!(state, Switch::On));
             client::order(&runtime.runtime_dir, &Request::Maintenance(wanted))

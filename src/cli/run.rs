@@ -8,12 +8,14 @@ use std::process::ExitCode;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::log;
-use crate::config::{self, Style, render_all};
+use crate::config::{self, Loaded, Style, render_all};
 use crate::kernel::ipvs::{self, Ipvs};
 use crate::kernel::preflight::{self, Problem};
 use crate::kernel::privilege;
 use crate::kernel::rtnl::Rtnl;
 use crate::model::Config;
+use crate::worker::supervisor::succession::{Ending, Heritage};
+use crate::worker::supervisor::upgrade::{Probe, rehearse_workers};
 use crate::worker::supervisor::{self, Options};
 use crate::worker::{Kind, checker, scripts, vrrp};
 
@@ -47,40 +49,104 @@ fn keep_the_heap() {
         .exec();
 }
 
-/// Runs the director until it is told to stop.
-pub fn supervisor(config: PathBuf, runtime_dir: PathBuf) -> ExitCode {
+/// Runs the director until it is told to stop. `inherit`: an earlier image of
+/// this process has left what it had.
+pub fn supervisor(config: PathBuf, runtime_dir: PathBuf, inherit: bool) -> ExitCode {
     keep_the_heap();
     // Started by way of /proc/self/exe, it would be called "exe".
     name_process(c"lvsd");
-    let loaded = match config::load(&config) {
-        Ok(loaded) => loaded,
+    let options = Options {
+        config,
+        runtime_dir,
+    };
+    let heritage = match inherit.then(Heritage::receive).transpose() {
+        Ok(heritage) => heritage,
         Err(error) => {
-            let style = Style::for_output(std::io::stderr().is_terminal());
-            eprintln!(
-                "{}\nlvsd: not started",
-                render_all(&error.diagnostics, style)
-            );
-            return ExitCode::from(2);
+            eprintln!("lvsd: cannot take over from the program before: {error}");
+            return ExitCode::FAILURE;
         }
     };
-    if let Err(problem) = host_is_fit(&loaded.config) {
-        return failed(&problem);
-    }
-    let _log = log::start();
-    report_missing_interfaces(&loaded.config);
-    supervisor::log_warnings(&config, &loaded.warnings);
-    match runtime() {
-        Ok(runtime) => {
-            let options = Options {
-                config,
-                runtime_dir,
-            };
-            match runtime.block_on(supervisor::run(options, loaded.config)) {
-                Ok(()) => ExitCode::SUCCESS,
-                Err(error) => failed(&error),
+    match (prepare(&options.config), heritage) {
+        (Ok(loaded), heritage) => direct(&options, loaded, heritage),
+        (Err(refusal), None) => {
+            eprintln!("{}", refusal.text);
+            ExitCode::from(refusal.status)
+        }
+        (Err(refusal), Some(heritage)) => match heritage.give_back(refusal.text) {
+            Ok(back) => failed(&back.perform(&options)),
+            // Whoever watches over us shall try again: the workers go on for a while.
+            Err(heritage) => {
+                eprintln!("{}", heritage.notes.failure.unwrap_or_default());
+                ExitCode::FAILURE
             }
+        },
+    }
+}
+
+/// Why the director does not start.
+struct Refusal {
+    text: String,
+    status: u8,
+}
+
+fn prepare(config: &Path) -> Result<Loaded, Refusal> {
+    let loaded = config::load(config).map_err(|error| {
+        let style = Style::for_output(std::io::stderr().is_terminal());
+        let text = render_all(&error.diagnostics, style);
+        Refusal {
+            text: format!("{text}\nlvsd: not started"),
+            status: 2,
+        }
+    })?;
+    host_is_fit(&loaded.config).map_err(|problem| Refusal {
+        text: format!("lvsd: {problem}"),
+        status: 1,
+    })?;
+    Ok(loaded)
+}
+
+fn direct(options: &Options, loaded: Loaded, heritage: Option<Heritage>) -> ExitCode {
+    let log = log::start();
+    report_missing_interfaces(&loaded.config);
+    supervisor::log_warnings(&options.config, &loaded.warnings);
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error),
+    };
+    let ending = runtime.block_on(supervisor::run(options.clone(), loaded.config, heritage));
+    // Ends what it still does, and writes what is still to be logged.
+    drop(runtime);
+    drop(log);
+    match ending {
+        Ok(Ending::Stopped | Ending::Left) => ExitCode::SUCCESS,
+        Ok(Ending::Become(succession)) => failed(&succession.perform(options)),
+        Err(error) => failed(&error),
+    }
+}
+
+/// Says what this binary can take over.
+pub fn probe() -> ExitCode {
+    match serde_json::to_string(&Probe::own()) {
+        Ok(text) => {
+            println!("{text}");
+            ExitCode::SUCCESS
         }
         Err(error) => failed(&error),
+    }
+}
+
+/// Starts the workers, which touch nothing, and waits until they answer.
+pub fn rehearse(runtime_dir: &Path) -> ExitCode {
+    let outcome = match runtime() {
+        Ok(runtime) => runtime.block_on(rehearse_workers(runtime_dir)),
+        Err(error) => Err(error.to_string()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(text) => {
+            eprintln!("lvsd: {text}");
+            ExitCode::FAILURE
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::FlockOperation;
@@ -41,11 +42,33 @@ fn pid_text(pid: Option<u32>) -> String {
     pid.map_or_else(String::new, |pid| format!(" (pid {pid})"))
 }
 
+/// Whether another process has the lock at `path`.
+#[must_use]
+pub fn is_held(path: &Path) -> bool {
+    matches!(acquire(path), Err(Error::Held { .. }))
+}
+
+impl Guard {
+    /// The lock as an earlier image of this process took it.
+    #[must_use]
+    pub fn inherited(descriptor: OwnedFd) -> Self {
+        Self {
+            file: descriptor.into(),
+        }
+    }
+}
+
+impl From<Guard> for OwnedFd {
+    fn from(guard: Guard) -> Self {
+        guard.file.into()
+    }
+}
+
 /// The lock, held until this is dropped. The file stays: removing it would
 /// let two processes lock two files of one name.
 #[derive(Debug)]
 pub struct Guard {
-    _file: File,
+    file: File,
 }
 
 /// Takes the lock at `path` and writes this process's number into it. Does
@@ -84,7 +107,7 @@ pub fn acquire(path: &Path) -> Result<Guard, Error> {
         .and_then(|()| file.rewind())
         .and_then(|()| writeln!(file, "{}", std::process::id()))
         .map_err(failed("write"))?;
-    Ok(Guard { _file: file })
+    Ok(Guard { file })
 }
 
 /// The number in the file; the holder may not have written it yet.
@@ -113,7 +136,9 @@ mod tests {
         assert_eq!(error.to_string(), expected);
         std::fs::write(&path, "").unwrap();
         assert!(matches!(acquire(&path), Err(Error::Held { pid: None, .. })));
+        assert!(is_held(&path));
         drop(guard);
+        assert!(!is_held(&path));
         acquire(&path).unwrap();
     }
 

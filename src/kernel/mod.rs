@@ -24,6 +24,7 @@
 
 pub mod announce;
 pub mod clock;
+pub mod descriptors;
 pub mod identity;
 pub mod ipvs;
 pub mod lock;
@@ -35,6 +36,7 @@ pub mod privilege;
 pub mod process;
 pub mod ready;
 pub mod rtnl;
+pub mod service_manager;
 mod socket_error;
 pub mod sysctl;
 pub mod vrrp_socket;

@@ -45,6 +45,10 @@ pub enum ToWorker {
     },
     /// To the scripts worker: something happened; tell whoever wants to know.
     Event(model::Event),
+    /// The supervisor leaves, and another one will come: go on alone, and keep
+    /// what there is to tell. Answered with [`FromWorker::Detached`], the last
+    /// message.
+    Detach,
     /// Give everything up in good order, say [`FromWorker::Stopped`], exit.
     Stop,
 }
@@ -97,6 +101,8 @@ pub enum FromWorker {
         /// What was done, in words; or what could not be done.
         outcome: Result<String, String>,
     },
+    /// Answer to [`ToWorker::Detach`].
+    Detached,
     /// Nothing more is done; the process is about to exit.
     Stopped {
         /// Something of ours was left in place, on purpose or because it

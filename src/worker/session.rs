@@ -4,10 +4,16 @@
 //! hellos, hands requests to its owner, and notices when the supervisor has
 //! gone or when a new supervisor wants to take over.
 //!
+//! A worker may be started while its predecessor still works: it answers
+//! hellos, takes its place (the lock) with the first configuration, and does
+//! nothing before that.
+//!
 //! `SIGTERM`, `SIGINT` and `SIGHUP` are ignored: a service manager or a
 //! terminal sends them to the whole group, and only the supervisor knows in
 //! which order things are given up.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
@@ -35,15 +41,15 @@ use crate::model::{self, Config, Measured};
 /// holds. Long enough for any service manager's restart delay.
 pub const ORPHAN_GRACE: Duration = Duration::from_secs(30);
 
+/// Events that a worker keeps while it is alone, at most; the oldest go first.
+const MOST_UNTOLD: usize = 4_096;
+
 /// A worker cannot start.
 #[derive(Debug, Error)]
 pub enum Error {
     /// Standard input is not the supervisor's socket.
     #[error("this is a worker process of lvsd: start `lvsd run` instead ({0})")]
     NotAWorker(io::Error),
-    /// Another worker of this kind is alive.
-    #[error(transparent)]
-    Lock(#[from] crate::kernel::lock::Error),
     /// Signals cannot be watched.
     #[error("signal handling: {0}")]
     Signal(io::Error),
@@ -97,6 +103,8 @@ pub enum Event {
     HandOver,
     /// No supervisor came back in time.
     Abandoned,
+    /// There is nothing for this process to do: leave, and touch nothing.
+    Unneeded,
 }
 
 /// The worker's end of the channel.
@@ -113,7 +121,11 @@ pub struct Session {
     orphan_until: Option<Mono>,
     abandoned: bool,
     _ignored: [Signal; 3],
-    _lock: lock::Guard,
+    /// From the first configuration on: until then a predecessor may hold the
+    /// place.
+    lock: Option<lock::Guard>,
+    /// What happened while there was nobody to tell.
+    untold: RefCell<VecDeque<model::Event>>,
 }
 
 impl Session {
@@ -122,8 +134,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// When the process was not started by a supervisor, or another worker of
-    /// this kind holds the lock.
+    /// When the process was not started by a supervisor.
     pub fn open(kind: Kind, runtime_dir: &Path, heartbeat: Heartbeat) -> Result<Self, Error> {
         let fd = io::stdin()
             .as_fd()
@@ -134,7 +145,6 @@ impl Session {
         socket.peer_addr().map_err(Error::NotAWorker)?;
         socket.set_nonblocking(true).map_err(Error::NotAWorker)?;
         let socket = UnixStream::from_std(socket).map_err(Error::NotAWorker)?;
-        let lock = lock::acquire(&kind.lock_file(runtime_dir))?;
         let watch = |kind| signal(kind).map_err(Error::Signal);
         let ignored = [
             watch(SignalKind::terminate())?,
@@ -155,7 +165,8 @@ impl Session {
             orphan_until: None,
             abandoned: false,
             _ignored: ignored,
-            _lock: lock,
+            lock: None,
+            untold: RefCell::default(),
         })
     }
 
@@ -169,6 +180,8 @@ impl Session {
                             return event;
                         }
                     }
+                    // Its supervisor died before it was needed.
+                    None if self.lock.is_none() => return Event::Unneeded,
                     None => {
                         tracing::warn!(event = "supervisor_lost", grace_s = ORPHAN_GRACE.as_secs());
                         self.orphan_until = Some(clock::monotonic_now() + ORPHAN_GRACE);
@@ -199,6 +212,7 @@ impl Session {
                 });
                 return None;
             }
+            ToWorker::Configure { .. } if !self.take_place() => Event::Unneeded,
             ToWorker::Configure { id, update, resume } => match update.apply(&self.config) {
                 Ok(config) => {
                     self.config = config.clone();
@@ -218,7 +232,24 @@ impl Session {
             ToWorker::Hold { id, order } => Event::Hold { id, order },
             ToWorker::Event(event) => Event::Told(event),
             ToWorker::Stop => Event::Stop,
+            ToWorker::Detach => {
+                self.send(&FromWorker::Detached);
+                tracing::info!(event = "detached", grace_s = ORPHAN_GRACE.as_secs());
+                self.orphan_until = Some(clock::monotonic_now() + ORPHAN_GRACE);
+                return None;
+            }
         })
+    }
+
+    /// Takes the lock, unless it is ours already.
+    fn take_place(&mut self) -> bool {
+        if self.lock.is_none() {
+            match lock::acquire(&self.kind.lock_file(&self.runtime_dir)) {
+                Ok(lock) => self.lock = Some(lock),
+                Err(error) => tracing::error!(event = "place_taken", worker = %self.kind, %error),
+            }
+        }
+        self.lock.is_some()
     }
 
     /// Sends a snapshot; `id` is that of the request, none when unasked.
@@ -241,7 +272,14 @@ impl Session {
 
     /// Tells what happened to an instance or a group.
     pub fn event(&self, event: model::Event) {
-        self.send(&FromWorker::Event(event));
+        if !self.alone() {
+            return self.send(&FromWorker::Event(event));
+        }
+        let mut untold = self.untold.borrow_mut();
+        if untold.len() == MOST_UNTOLD {
+            untold.pop_front();
+        }
+        untold.push_back(event);
     }
 
     /// Says good-bye, and waits until the supervisor has been told.
@@ -257,7 +295,9 @@ impl Session {
             snapshot,
             alive_until: clock::monotonic_now(),
         };
-        if let Err(error) = store::save(&self.kind.state_file(&self.runtime_dir), &resume) {
+        let path = self.kind.state_file(&self.runtime_dir);
+        let untold = self.untold.borrow_mut().make_contiguous().to_vec();
+        if let Err(error) = store::save_worker(&path, &resume, &untold) {
             tracing::error!(event = "state_not_saved", %error);
         }
     }

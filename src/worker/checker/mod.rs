@@ -137,6 +137,7 @@ impl Checker {
                 self.handing_over = true;
                 self.table.send(ToTable::Report(None));
             }
+            Event::Unneeded => return true,
             // Without virtual addresses the table does no harm, and whoever
             // starts next finds it as it was.
             Event::Abandoned => {

@@ -136,6 +136,7 @@ impl Scripts {
                 tracing::info!(event = "handed_over");
                 return true;
             }
+            Event::Unneeded => return true,
             Event::Abandoned => {
                 tracing::error!(event = "abandoned", reason = "no supervisor came back");
                 session.store(self.snapshot());

@@ -12,6 +12,7 @@ use tokio::net::UnixStream;
 use tokio::process::Command;
 use tokio::sync::mpsc::UnboundedSender;
 
+use crate::kernel::service_manager;
 use crate::worker::Kind;
 use crate::worker::channel::{self, Sender};
 use crate::worker::protocol::{FromWorker, ToWorker};
@@ -61,10 +62,19 @@ pub struct Running {
     reported: bool,
     seq: u64,
     killed: bool,
+    /// Whether it has answered a hello: it has come up.
+    answered: bool,
+    /// It was started beside its predecessor, which still works.
+    beside: bool,
+    /// When it was given its configuration; before that it does nothing.
+    in_charge: Option<Mono>,
+    /// Whether it has answered a hello since.
+    steady: bool,
 }
 
 impl Running {
-    /// Starts a worker; its events go to `events`.
+    /// Starts a worker; its events go to `events`. `beside`: its predecessor
+    /// still works.
     ///
     /// # Errors
     ///
@@ -74,6 +84,7 @@ impl Running {
         runtime_dir: &Path,
         incarnation: u64,
         now: Mono,
+        beside: bool,
         events: &UnboundedSender<(Kind, u64, Event)>,
     ) -> io::Result<Self> {
         let (ours, theirs) = StdUnixStream::pair()?;
@@ -83,6 +94,7 @@ impl Running {
             .arg0("lvsd")
             .args(["worker", kind.name(), "--runtime-dir"])
             .arg(runtime_dir)
+            .env_remove(service_manager::SOCKET)
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .process_group(0)
             .spawn()?;
@@ -112,6 +124,10 @@ impl Running {
             reported: false,
             seq: 0,
             killed: false,
+            answered: false,
+            beside,
+            in_charge: None,
+            steady: false,
         })
     }
 
@@ -134,9 +150,41 @@ impl Running {
 
     /// An answer to a hello came in.
     pub fn hello(&mut self, now: Mono, working: Mono) {
+        self.answered = true;
+        self.steady = self.in_charge.is_some_and(|since| working >= since);
         self.working = self.working.max(working);
         let stalls = now.since(self.working) > STALLED;
         self.stalled = if stalls { self.stalled + 1 } else { 0 };
+    }
+
+    /// Whether it can be given its configuration: its predecessor need not wait
+    /// for it any longer, or there is none.
+    #[must_use]
+    pub const fn is_ready(&self) -> bool {
+        self.in_charge.is_none() && (self.answered || !self.beside)
+    }
+
+    /// Whether a predecessor may hold its place.
+    #[must_use]
+    pub const fn is_beside(&self) -> bool {
+        self.beside
+    }
+
+    /// It was given its configuration.
+    pub const fn put_in_charge(&mut self, now: Mono) {
+        self.in_charge = Some(now);
+    }
+
+    /// Since when it has had its configuration.
+    #[must_use]
+    pub const fn in_charge(&self) -> Option<Mono> {
+        self.in_charge
+    }
+
+    /// Whether it works with its configuration, as far as it tells.
+    #[must_use]
+    pub const fn is_steady(&self) -> bool {
+        self.reported && self.steady
     }
 
     /// It has told its state.
@@ -216,6 +264,10 @@ mod tests {
             reported: false,
             seq: 0,
             killed: false,
+            answered: false,
+            beside: false,
+            in_charge: None,
+            steady: false,
         }
     }
 

@@ -1,7 +1,9 @@
 //! The control socket: one JSON request on a line, one JSON response.
 
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener as StdUnixListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -31,6 +33,9 @@ pub enum Request {
     /// Give everything up and take no part until it is off again; `None` asks
     /// how it is.
     Maintenance(Option<bool>),
+    /// Become the binary at this path; without one, that from which lvsd was
+    /// started.
+    Upgrade(Option<PathBuf>),
 }
 
 /// Which VRRP instances a request is about.
@@ -60,7 +65,15 @@ pub enum Response {
 }
 
 /// A request on its way to the supervisor's loop.
-pub type Call = (Request, oneshot::Sender<Response>);
+#[derive(Debug)]
+pub struct Call {
+    /// What is asked.
+    pub request: Request,
+    /// Where the answer goes.
+    pub answer: oneshot::Sender<Response>,
+    /// The connection itself, where another program image may have to answer.
+    pub asker: Option<OwnedFd>,
+}
 
 /// Where the socket lies.
 #[must_use]
@@ -68,20 +81,32 @@ pub fn socket_path(runtime_dir: &Path) -> PathBuf {
     runtime_dir.join("lvsd.sock")
 }
 
-/// Listens; each request is sent to `calls`. Only root may connect.
+/// Makes the socket. Only root may connect.
 ///
 /// # Errors
 ///
-/// When the socket cannot be made.
-pub fn listen(runtime_dir: &Path, calls: mpsc::UnboundedSender<Call>) -> io::Result<()> {
+/// When it cannot be made.
+pub fn bind(runtime_dir: &Path) -> io::Result<StdUnixListener> {
     let path = socket_path(runtime_dir);
     // We hold the lock, so a socket that lies here is a dead one.
     match std::fs::remove_file(&path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let listener = UnixListener::bind(&path)?;
+    let listener = StdUnixListener::bind(&path)?;
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+/// Listens; each request is sent to `calls`. Must be called inside a tokio
+/// runtime.
+///
+/// # Errors
+///
+/// When the socket cannot be used.
+pub fn listen(listener: StdUnixListener, calls: mpsc::UnboundedSender<Call>) -> io::Result<()> {
+    listener.set_nonblocking(true)?;
+    let listener = UnixListener::from_std(listener)?;
     tokio::spawn(async move {
         loop {
             match listener.accept().await {
@@ -103,7 +128,16 @@ async fn serve(mut stream: UnixStream, calls: mpsc::UnboundedSender<Call>) {
     let response = match tokio::time::timeout(REQUEST_TIMEOUT, read_request(&mut stream)).await {
         Ok(Ok(request)) => {
             let (answer, response) = oneshot::channel();
-            if calls.send((request, answer)).is_err() {
+            let upgrade = matches!(request, Request::Upgrade(_));
+            let call = Call {
+                request,
+                answer,
+                // Without it, whoever asked has to look for himself.
+                asker: upgrade
+                    .then(|| stream.as_fd().try_clone_to_owned().ok())
+                    .flatten(),
+            };
+            if calls.send(call).is_err() {
                 return;
             }
             response

@@ -100,7 +100,7 @@ impl Supervisor {
         }
         self.maintenance = on;
         tracing::info!(event = "maintenance", on);
-        if self.seat(Kind::Vrrp).running.is_some() {
+        if self.seat(Kind::Vrrp).in_charge().is_some() {
             self.order(Order::Maintenance(on), Some(answer));
         } else {
             let text = format!(

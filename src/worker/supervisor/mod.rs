@@ -1,8 +1,9 @@
 //! The supervisor: the only process that reads the configuration.
 //!
 //! It starts the workers, watches them, gives each a new start with its last
-//! snapshot, answers on the control socket ([`requests`]), and stops everything
-//! in order ([`stop`]).
+//! snapshot ([`start`]), answers on the control socket ([`requests`]), stops
+//! everything in order ([`stop`]), or leaves it in place for its successor
+//! ([`succession`], [`upgrade`]).
 //!
 //! It parses nothing from the network.
 
@@ -13,18 +14,22 @@ mod hold;
 mod relay;
 mod report;
 mod requests;
+mod start;
 mod stop;
 pub mod store;
+pub mod succession;
 mod takeover;
+pub mod upgrade;
 
 use std::collections::BTreeMap;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::{Path, PathBuf};
 
 use mono::Mono;
-use rustix::process::{Pid, Signal as ProcessSignal, kill_process};
+use rustix::process::{Pid, Signal as ProcessSignal, WaitOptions, kill_process, waitpid};
 use thiserror::Error;
 use tokio::signal::unix::{Signal, SignalKind, signal as watch_signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -35,12 +40,14 @@ use self::control::Call;
 use self::relay::Relay;
 use self::requests::Gather;
 use self::stop::Stopping;
+use self::succession::{Becoming, Ending, Heritage, Leaving, Notes, Succession};
+use self::upgrade::{Probation, Upgrade, rehearsed};
 use super::protocol::{FromWorker, Resume, Snapshot, ToWorker};
 use super::{Kind, wait_until};
 use crate::config::Diagnostic;
 use crate::kernel::clock;
-use crate::kernel::lock;
-use crate::model::{Config, Update};
+use crate::kernel::{descriptors, lock, service_manager};
+use crate::model::Config;
 
 /// Warnings of a configuration that are logged one by one.
 const LOGGED_WARNINGS: usize = 3;
@@ -136,6 +143,23 @@ struct Seat {
     left: bool,
 }
 
+impl Seat {
+    /// The worker that does the work; one that only waits for its place is none.
+    fn in_charge(&self) -> Option<&Running> {
+        self.running
+            .as_ref()
+            .filter(|running| running.in_charge().is_some())
+    }
+}
+
+/// How serving ended.
+#[derive(Debug)]
+enum Outcome {
+    Stopped,
+    Left,
+    Become(Becoming),
+}
+
 #[derive(Debug)]
 struct Supervisor {
     options: Options,
@@ -152,10 +176,16 @@ struct Supervisor {
     /// Whether this director is to hold nothing.
     maintenance: bool,
     stopping: Option<Stopping>,
+    upgrade: Option<Upgrade>,
+    probation: Option<Probation>,
+    leaving: Option<Leaving>,
+    /// Workers of an earlier image of this process, until they have ended.
+    inherited: Vec<u32>,
 }
 
 struct Signals {
     hangup: Signal,
+    restart: Signal,
     terminate: Signal,
     interrupt: Signal,
 }
@@ -165,38 +195,80 @@ impl Signals {
         let watch = |kind| watch_signal(kind).map_err(Error::Signal);
         Ok(Self {
             hangup: watch(SignalKind::hangup())?,
+            restart: watch(SignalKind::user_defined2())?,
             terminate: watch(SignalKind::terminate())?,
             interrupt: watch(SignalKind::interrupt())?,
         })
     }
 }
 
-/// Runs until it is told to stop. Must be called inside a tokio runtime.
+/// What a supervisor holds itself.
+struct Holdings {
+    lock: lock::Guard,
+    claim: OwnedFd,
+    control: UnixListener,
+}
+
+impl Holdings {
+    fn take(directory: &Path) -> Result<Self, Error> {
+        prepare_directory(directory).map_err(|source| Error::RuntimeDir {
+            path: directory.to_owned(),
+            source,
+        })?;
+        Ok(Self {
+            lock: lock::acquire(&directory.join("lvsd.lock"))?,
+            claim: claim_namespace()?.into(),
+            control: control::bind(directory).map_err(|source| Error::Control {
+                path: control::socket_path(directory),
+                source,
+            })?,
+        })
+    }
+
+    fn inherited(heritage: Heritage) -> Self {
+        Self {
+            lock: lock::Guard::inherited(heritage.lock),
+            claim: heritage.claim,
+            control: heritage.control.into(),
+        }
+    }
+}
+
+/// Runs until it is told to stop or to leave. Must be called inside a tokio
+/// runtime. `heritage` is what an earlier image of this process left.
 ///
 /// # Errors
 ///
 /// As [`enum@Error`] says; only at the start.
-pub async fn run(options: Options, config: Config) -> Result<(), Error> {
-    let directory = &options.runtime_dir;
-    prepare_directory(directory).map_err(|source| Error::RuntimeDir {
-        path: directory.clone(),
-        source,
-    })?;
-    let _lock = lock::acquire(&directory.join("lvsd.lock"))?;
-    let _claim = claim_namespace()?;
-    let mut signals = Signals::watch()?;
-    let (calls_in, calls) = unbounded_channel();
-    control::listen(directory, calls_in).map_err(|source| Error::Control {
-        path: control::socket_path(directory),
-        source,
-    })?;
+pub async fn run(
+    options: Options,
+    config: Config,
+    heritage: Option<Heritage>,
+) -> Result<Ending, Error> {
     let (events, worker_events) = unbounded_channel();
-    let mut supervisor = Supervisor::new(options, config, events);
+    let mut supervisor = Supervisor::new(options.clone(), config, events);
+    let holdings = match heritage {
+        None => Holdings::take(&options.runtime_dir)?,
+        Some(mut heritage) => {
+            supervisor.inherit(&mut heritage);
+            Holdings::inherited(heritage)
+        }
+    };
+    let mut signals = Signals::watch()?;
+    // An earlier image of this process held them.
+    descriptors::release_signals().map_err(Error::Signal)?;
+    let (calls_in, calls) = unbounded_channel();
+    let listening = holdings.control.try_clone();
+    listening
+        .and_then(|control| control::listen(control, calls_in))
+        .map_err(|source| Error::Control {
+            path: control::socket_path(&options.runtime_dir),
+            source,
+        })?;
     supervisor.start_all().await;
-    supervisor.serve(&mut signals, calls, worker_events).await;
-    supervisor.clean_up();
-    tracing::info!(event = "stopped");
-    Ok(())
+    service_manager::tell(service_manager::State::Ready);
+    let becoming = supervisor.serve(&mut signals, calls, worker_events).await;
+    Ok(supervisor.end(becoming, holdings))
 }
 
 /// What lies in the directory is trusted, so nobody else may write to it. An
@@ -234,6 +306,7 @@ fn claim_namespace() -> Result<UnixListener, Error> {
 impl Supervisor {
     fn new(options: Options, config: Config, events: UnboundedSender<(Kind, u64, Event)>) -> Self {
         let maintenance = hold::in_maintenance(&options.runtime_dir);
+        let relay = Relay::found(&options.runtime_dir);
         Self {
             maintenance,
             options,
@@ -249,8 +322,12 @@ impl Supervisor {
             incarnations: 0,
             requests: 0,
             gathers: Vec::new(),
-            relay: Relay::default(),
+            relay,
             stopping: None,
+            upgrade: None,
+            probation: None,
+            leaving: None,
+            inherited: Vec::new(),
         }
     }
 
@@ -262,10 +339,15 @@ impl Supervisor {
             maintenance = self.maintenance,
         );
         for kind in Kind::ALL {
-            let last = takeover::take_over(kind, &self.options.runtime_dir).await;
-            self.seat(kind).last = last;
             self.start(kind);
         }
+        self.put_in_charge().await;
+    }
+
+    /// Goes on where an earlier image of this process left.
+    fn inherit(&mut self, heritage: &mut Heritage) {
+        self.inherited = std::mem::take(&mut heritage.notes.workers);
+        self.probation = Some(Probation::new(heritage, clock::monotonic_now()));
     }
 
     fn seat(&mut self, kind: Kind) -> &mut Seat {
@@ -282,7 +364,7 @@ impl Supervisor {
         signals: &mut Signals,
         mut calls: UnboundedReceiver<Call>,
         mut events: UnboundedReceiver<(Kind, u64, Event)>,
-    ) {
+    ) -> Outcome {
         let mut tick = tokio::time::interval(child::HELLO_INTERVAL);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -291,19 +373,23 @@ impl Supervisor {
                 Some((kind, incarnation, event)) = events.recv() => {
                     self.worker_event(kind, incarnation, event);
                 }
-                Some((request, answer)) = calls.recv() => self.call(request, answer),
+                Some(call) = calls.recv() => self.call(call),
+                outcome = rehearsed(self.upgrade.as_mut()), if self.leaving.is_none() => {
+                    self.rehearsal_ended(outcome);
+                }
                 _ = signals.hangup.recv() => self.reload(None),
-                _ = signals.terminate.recv() => self.stop(),
-                _ = signals.interrupt.recv() => self.stop(),
+                _ = signals.restart.recv() => self.leave(None),
+                _ = signals.terminate.recv() => self.stop().await,
+                _ = signals.interrupt.recv() => self.stop().await,
                 _ = tick.tick() => self.tick(),
                 () = wait_until(wake) => {}
             }
             self.due().await;
-            if self.stopping.is_none() {
-                continue;
+            if let Some(becoming) = self.left() {
+                return becoming.map_or(Outcome::Left, Outcome::Become);
             }
-            if self.continue_stopping() {
-                return;
+            if self.stopping.is_some() && self.continue_stopping() {
+                return Outcome::Stopped;
             }
         }
     }
@@ -313,23 +399,24 @@ impl Supervisor {
         let restarts = self.seats.values().filter_map(|seat| seat.restart_at);
         let gathers = self.gathers.iter().map(|gather| gather.deadline());
         let stopping = self.stopping.iter().map(|stopping| stopping.deadline);
-        restarts.chain(gathers).chain(stopping).min()
+        let leaving = self.leaving.iter().map(Leaving::deadline);
+        let probation = self.probation.iter().map(|probation| probation.deadline);
+        let ends = stopping.chain(leaving).chain(probation);
+        restarts.chain(gathers).chain(ends).min()
     }
 
     async fn due(&mut self) {
         let now = clock::monotonic_now();
         for kind in Kind::ALL {
             if self.seat(kind).restart_at.is_some_and(|at| at <= now) {
-                // It may not start because an orphan holds its place.
-                if self.seat(kind).failures > 1
-                    && let Some(left) = takeover::take_over(kind, &self.options.runtime_dir).await
-                {
-                    self.seat(kind).last = Some(left);
-                }
                 self.start(kind);
             }
         }
+        if self.leaving.is_none() {
+            self.put_in_charge().await;
+        }
         self.finish_gathers(now);
+        self.conclude(now);
     }
 
     fn tick(&mut self) {
@@ -347,73 +434,13 @@ impl Supervisor {
                     seat.unsaved = true;
                 }
             }
-            if std::mem::take(&mut seat.unsaved)
-                && let Some(last) = &seat.last
-                && let Err(error) = store::save(&kind.state_file(&self.options.runtime_dir), last)
-            {
-                tracing::warn!(event = "state_not_saved", worker = %kind, %error);
-            }
         }
-    }
-
-    fn start(&mut self, kind: Kind) {
-        let now = clock::monotonic_now();
-        self.incarnations += 1;
-        let incarnation = self.incarnations;
-        let started = Running::start(
-            kind,
-            &self.options.runtime_dir,
-            incarnation,
-            now,
-            &self.events,
-        );
-        let id = self.next_request();
-        let order = self.order_at_start(kind);
-        let part = kind.part(&self.config);
-        let kept = self.relay.at_start(kind, &self.config);
-        let seat = self.seat(kind);
-        seat.restart_at = None;
-        seat.stopped = false;
-        match started {
-            Ok(running) => {
-                let resume = seat.last.clone().map(Box::new);
-                tracing::info!(
-                    event = "worker_started", worker = %kind, pid = running.pid,
-                    resume = resume.is_some(),
-                );
-                if let Some(order) = &order {
-                    running.send(order);
-                }
-                let update = Box::new(Update::between(&Config::default(), &part));
-                running.send(&ToWorker::Configure { id, update, resume });
-                for message in &kept {
-                    running.send(message);
-                }
-                seat.running = Some(running);
-                seat.sent = part;
-            }
-            Err(error) => {
-                tracing::error!(event = "worker_not_started", worker = %kind, %error);
-                self.plan_restart(kind, now);
-            }
-        }
-    }
-
-    fn plan_restart(&mut self, kind: Kind, now: Mono) {
-        if self.stopping.is_some() {
-            return;
-        }
-        let seat = self.seat(kind);
-        seat.restarts += 1;
-        seat.restart_at = Some(now + child::backoff(seat.failures));
-        seat.failures = seat.failures.saturating_add(1);
-        if kind == Kind::Vrrp && seat.failures >= child::LOST_AFTER {
-            tracing::error!(
-                event = "fencing",
-                reason = "the vrrp worker cannot be brought back"
-            );
-            fence::addresses(seat.last.as_ref().map(|last| &last.snapshot));
-        }
+        self.save_states();
+        // Their ends are nobody's event: they are waited for so that they vanish.
+        self.inherited.retain(|pid| {
+            let pid = i32::try_from(*pid).ok().and_then(Pid::from_raw);
+            pid.is_some_and(|pid| matches!(waitpid(Some(pid), WaitOptions::NOHANG), Ok(None)))
+        });
     }
 
     fn worker_event(&mut self, kind: Kind, incarnation: u64, event: Event) {
@@ -448,8 +475,10 @@ impl Supervisor {
         tracing::error!(event = "worker_died", worker = %kind, pid = running.pid, %status);
         if let (Some(last), Some(until)) = (&mut seat.last, running.alive_until(now)) {
             last.alive_until = until;
+            seat.unsaved = true;
         }
         self.forget_requests(kind);
+        self.detached(kind);
         self.plan_restart(kind, now);
     }
 
@@ -457,7 +486,7 @@ impl Supervisor {
     /// needs to know when it starts ([`relay`]).
     fn pass_on(&self, to: Kind, message: &ToWorker) {
         let seat = self.seats.get(&to);
-        if let Some(running) = seat.and_then(|seat| seat.running.as_ref()) {
+        if let Some(running) = seat.and_then(Seat::in_charge) {
             running.send(message);
         }
     }
@@ -504,9 +533,39 @@ impl Supervisor {
                 self.pass_on(Kind::Scripts, &ToWorker::Event(event));
             }
             FromWorker::Done { id, outcome } => self.answered(id, Some((kind, outcome))),
+            FromWorker::Detached => self.detached(kind),
             FromWorker::Stopped { left } => {
                 seat.stopped = true;
                 seat.left = left;
+            }
+        }
+    }
+
+    fn end(self, outcome: Outcome, holdings: Holdings) -> Ending {
+        match outcome {
+            Outcome::Stopped => {
+                self.clean_up();
+                tracing::info!(event = "stopped");
+                Ending::Stopped
+            }
+            Outcome::Left => {
+                service_manager::tell(service_manager::State::Stopping);
+                tracing::info!(event = "left");
+                Ending::Left
+            }
+            Outcome::Become(becoming) => {
+                let notes = Notes::new(self.worker_pids(), becoming.failure);
+                Ending::Become(Box::new(Succession {
+                    program: becoming.program,
+                    heritage: Heritage {
+                        notes,
+                        lock: holdings.lock.into(),
+                        claim: holdings.claim,
+                        control: holdings.control.into(),
+                        asker: becoming.asker,
+                        previous: becoming.previous,
+                    },
+                }))
             }
         }
     }

@@ -5,9 +5,12 @@
 //! it in, and given to its successor otherwise.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::path::{Path, PathBuf};
 
 use mono::Mono;
+use serde::{Deserialize, Serialize};
 
+use super::store;
 use crate::model::{Config, Event, Measured};
 use crate::worker::Kind;
 use crate::worker::protocol::{Snapshot, ToWorker};
@@ -16,7 +19,12 @@ use crate::worker::protocol::{Snapshot, ToWorker};
 /// that change state four times.
 const MOST_EVENTS: usize = 4_096;
 
-#[derive(Debug, Default)]
+fn file(runtime_dir: &Path) -> PathBuf {
+    runtime_dir.join("relay.state")
+}
+
+/// It outlives the supervisor that leaves everything in place, as a file.
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Relay {
     measured: BTreeMap<String, Measured>,
     events: VecDeque<Event>,
@@ -25,6 +33,24 @@ pub(super) struct Relay {
 }
 
 impl Relay {
+    /// What the supervisor before this one had to pass on.
+    pub(super) fn found(runtime_dir: &Path) -> Self {
+        let path = file(runtime_dir);
+        let kept = store::load(&path).unwrap_or_else(|error| {
+            tracing::warn!(event = "state_not_read", %error);
+            None
+        });
+        store::remove(&path);
+        kept.unwrap_or_default()
+    }
+
+    /// Leaves what there is to pass on to the next supervisor.
+    pub(super) fn leave(&self, runtime_dir: &Path) {
+        if let Err(error) = store::save(&file(runtime_dir), self) {
+            tracing::error!(event = "state_not_saved", %error);
+        }
+    }
+
     /// Keeps a tracker's last result.
     pub(super) fn measured(&mut self, measured: Measured) {
         self.measured.insert(measured.tracker.clone(), measured);

@@ -8,7 +8,7 @@ use mono::Mono;
 use tokio::sync::oneshot;
 
 use super::Supervisor;
-use super::control::{Request, Response};
+use super::control::{Call, Request, Response};
 use crate::config::{self, Severity};
 use crate::kernel::clock;
 use crate::model::Update;
@@ -83,7 +83,17 @@ impl Supervisor {
         }
     }
 
-    pub(super) fn call(&mut self, request: Request, answer: oneshot::Sender<Response>) {
+    pub(super) fn call(&mut self, call: Call) {
+        let Call {
+            request,
+            answer,
+            asker,
+        } = call;
+        if request != Request::Status
+            && let Some(busy) = self.busy()
+        {
+            return respond(Some(answer), Response::Failed(busy));
+        }
         match request {
             Request::Status => {
                 self.ask(Purpose::Status, STATUS_TIMEOUT, Some(answer), |_, id| {
@@ -93,11 +103,14 @@ impl Supervisor {
             Request::Reload => self.reload(Some(answer)),
             Request::Failover(which) => self.failover(&which, answer),
             Request::Maintenance(wanted) => self.maintain(wanted, answer),
+            Request::Upgrade(binary) => self.upgrade(binary, asker, answer),
         }
     }
 
     pub(super) fn reload(&mut self, answer: Option<oneshot::Sender<Response>>) {
-        if self.stopping.is_some() {
+        if let Some(busy) = self.busy() {
+            // The next program reads the file anyway.
+            tracing::info!(event = "reload_refused", reason = busy);
             return;
         }
         let started = clock::monotonic_now();
@@ -162,7 +175,7 @@ impl Supervisor {
             let Some(message) = message(kind, id) else {
                 continue;
             };
-            match &self.seat(kind).running {
+            match self.seat(kind).in_charge() {
                 Some(running) if running.send(&message) => {
                     gather.waiting.insert(id, kind);
                 }

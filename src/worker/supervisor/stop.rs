@@ -9,7 +9,7 @@ use std::time::Duration;
 use mono::Mono;
 
 use super::{Supervisor, fence, hold};
-use crate::kernel::clock;
+use crate::kernel::{clock, service_manager};
 use crate::worker::Kind;
 use crate::worker::protocol::ToWorker;
 
@@ -27,11 +27,22 @@ pub(super) struct Stopping {
 }
 
 impl Supervisor {
-    pub(super) fn stop(&mut self) {
-        if self.stopping.is_none() {
-            tracing::info!(event = "stopping");
-            self.stop_worker(0);
+    pub(super) async fn stop(&mut self) {
+        if self.stopping.is_some() || self.leaving.is_some() {
+            return;
         }
+        tracing::info!(event = "stopping");
+        service_manager::tell(service_manager::State::Stopping);
+        if let Some(upgrade) = self.upgrade.take() {
+            upgrade.refuse("lvsd is stopping".into());
+        }
+        // What still works without us can only be stopped by its successor.
+        for kind in Kind::ALL {
+            if self.seat(kind).running.is_some() && self.seat(kind).in_charge().is_none() {
+                self.put_worker_in_charge(kind).await;
+            }
+        }
+        self.stop_worker(0);
     }
 
     fn stop_worker(&mut self, place: usize) {

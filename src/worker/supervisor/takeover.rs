@@ -1,24 +1,24 @@
-//! At the start: take over from workers whose supervisor died, and find what
-//! they left.
+//! At the start: take over from workers whose supervisor died or left, and find
+//! what they left.
 
 use std::path::Path;
 use std::time::Duration;
 
 use rustix::process::Signal;
 
-use super::store;
+use super::store::{self, Left};
 use crate::kernel::clock;
 use crate::kernel::lock;
 use crate::worker::Kind;
-use crate::worker::protocol::Resume;
 
 /// How long an orphaned worker may take to store its state and go.
 const PATIENCE: Duration = Duration::from_secs(2);
-const POLL: Duration = Duration::from_millis(5);
+/// Nobody advertises between the end of the one and the start of the other.
+const POLL: Duration = Duration::from_millis(1);
 
 /// Ends an orphaned worker of this kind, if there is one, leaving all it holds
 /// in place, and returns its last state.
-pub async fn take_over(kind: Kind, runtime_dir: &Path) -> Option<Resume> {
+pub async fn take_over(kind: Kind, runtime_dir: &Path) -> Option<Left> {
     let lock = kind.lock_file(runtime_dir);
     let started = clock::monotonic_now();
     let mut asked = false;
@@ -47,7 +47,7 @@ pub async fn take_over(kind: Kind, runtime_dir: &Path) -> Option<Resume> {
         tokio::time::sleep(POLL).await;
     }
     match store::load(&kind.state_file(runtime_dir)) {
-        Ok(resume) => resume,
+        Ok(left) => left,
         Err(error) => {
             tracing::warn!(event = "state_not_read", worker = %kind, %error);
             None

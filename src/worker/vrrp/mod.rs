@@ -105,6 +105,7 @@ async fn serve(
                     handing_over = true;
                     tell(ToAdverts::Report(None));
                 }
+                Event::Unneeded => return,
                 Event::Abandoned => {
                     tracing::error!(event = "abandoned", reason = "no supervisor came back");
                     tell(ToAdverts::Stop);
