@@ -214,8 +214,7 @@ fn a_loss_and_a_failure_keep_the_windows_short() {
     let dual_bound = net.dual_bound - 1;
     let less = Network { dual_bound, ..net };
     breaks(less, DUAL);
-    let none_bound = net.none_bound - 1;
-    breaks(Network { none_bound, ..net }, NONE);
+    // One tick less without holder is refuted by the crash alone.
 }
 
 #[test]
