@@ -20,6 +20,15 @@ pub fn monotonic_now() -> Mono {
     Mono::from_nanos(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
 }
 
+/// How long the host has been up, the time it was suspended included
+/// (`CLOCK_BOOTTIME`).
+#[must_use]
+pub fn uptime() -> Duration {
+    let now = clock_gettime(ClockId::Boottime);
+    let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
+    Duration::from_secs(seconds)
+}
+
 /// The present, by the wall clock: for people, never for deadlines.
 #[must_use]
 pub fn wall_now() -> SystemTime {

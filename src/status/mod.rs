@@ -15,6 +15,6 @@ mod snapshot;
 pub use render::render;
 pub use scripts::{FifoReport, NotifyReport, RunningJob, ScriptsSnapshot, Told, TrackerReport};
 pub use snapshot::{
-    AddressReport, CheckerSnapshot, InstanceReport, KernelServer, PoolReport, TableReport,
-    VrrpSnapshot,
+    AddressReport, CheckerSnapshot, ComplaintReport, GroupReport, HeartbeatReport, InstanceReport,
+    KernelServer, PoolReport, PriorityTerm, StrangerReport, TableReport, VrrpSnapshot,
 };

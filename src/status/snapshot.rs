@@ -7,8 +7,10 @@ use std::time::Duration;
 use ipvs_sys::ServiceId;
 use mono::Mono;
 use serde::{Deserialize, Serialize};
+use vrrp::wire::GuardSnapshot;
 
 use crate::director::{CheckId, PoolStatus};
+use crate::model::Measured;
 
 /// State of the vrrp worker.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -26,6 +28,73 @@ pub struct VrrpSnapshot {
     pub repairs: u64,
     /// Longest lateness of a timer (now - deadline) since the start.
     pub worst_lateness: Duration,
+    /// One entry per sync group.
+    #[serde(default)]
+    pub groups: Vec<GroupReport>,
+    /// The last results of trackers, from which a successor goes on.
+    #[serde(default)]
+    pub measured: Vec<Measured>,
+    /// When the director took up its work: a delay at the start counts from here.
+    #[serde(default)]
+    pub started: Option<Mono>,
+    /// Until when the instances take no part, if they do not yet.
+    #[serde(default)]
+    pub passive_until: Option<Mono>,
+    /// Virtual routers that are heard and not configured.
+    #[serde(default)]
+    pub strangers: Vec<StrangerReport>,
+}
+
+impl VrrpSnapshot {
+    /// A snapshot of nothing.
+    #[must_use]
+    pub const fn new(taken: Mono) -> Self {
+        Self {
+            taken,
+            instances: Vec::new(),
+            held: Vec::new(),
+            address_error: None,
+            repairs: 0,
+            worst_lateness: Duration::ZERO,
+            groups: Vec::new(),
+            measured: Vec::new(),
+            started: None,
+            passive_until: None,
+            strangers: Vec::new(),
+        }
+    }
+}
+
+/// One sync group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupReport {
+    /// Its name.
+    pub name: String,
+    /// Its state.
+    pub state: vrrp::State,
+    /// When that was entered.
+    pub since: Mono,
+    /// Why, in words.
+    pub reason: String,
+    /// The names of its members.
+    pub members: Vec<String>,
+}
+
+/// A virtual router that others run and this director knows nothing of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StrangerReport {
+    /// Where it is heard.
+    pub interface: String,
+    /// 4 or 6.
+    pub family: u8,
+    /// Its virtual router identifier.
+    pub virtual_router_id: u8,
+    /// Who spoke last.
+    pub from: IpAddr,
+    /// Adverts heard.
+    pub count: u64,
+    /// When the last one was heard.
+    pub last: Mono,
 }
 
 /// One VRRP instance.
@@ -59,6 +128,69 @@ pub struct InstanceReport {
     pub counters: BTreeMap<String, u64>,
     /// Virtual addresses and whether we hold them.
     pub addresses: Vec<AddressReport>,
+    /// The sync group it is in.
+    #[serde(default)]
+    pub group: Option<String>,
+    /// What makes the effective priority of the configured one.
+    #[serde(default)]
+    pub terms: Vec<PriorityTerm>,
+    /// What it waits for before it starts, in words.
+    #[serde(default)]
+    pub waiting: Vec<String>,
+    /// Whether its addresses are served until the successor is heard.
+    #[serde(default)]
+    pub handing_over: bool,
+    /// Its second way, if it has one.
+    #[serde(default)]
+    pub heartbeat: Option<HeartbeatReport>,
+    /// What is wrong between this director and others now, in words.
+    #[serde(default)]
+    pub verdicts: Vec<String>,
+    /// Bad or surprising adverts, by kind and sender.
+    #[serde(default)]
+    pub complaints: Vec<ComplaintReport>,
+    /// What the authentication of adverts has to remember.
+    #[serde(default)]
+    pub guard: GuardSnapshot,
+}
+
+/// What a tracked thing adds to a priority.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PriorityTerm {
+    /// The interface or the tracker.
+    pub name: String,
+    /// What it adds.
+    pub effect: i32,
+    /// Its state in words.
+    pub detail: String,
+}
+
+/// The second way of the adverts of an instance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeartbeatReport {
+    /// Its interface.
+    pub interface: String,
+    /// Why it does not work, in words.
+    pub fault: Option<String>,
+    /// When the last advert came by it.
+    pub heard: Option<Mono>,
+}
+
+/// Bad or surprising adverts of one kind and one sender.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ComplaintReport {
+    /// The kind, as the counters name it.
+    pub kind: String,
+    /// The sender's address.
+    pub from: IpAddr,
+    /// The sender's hardware address, where it is known.
+    pub mac: Option<String>,
+    /// How many there were.
+    pub count: u64,
+    /// When the last one came.
+    pub last: Mono,
+    /// What was wrong with it, in words.
+    pub detail: String,
 }
 
 /// One virtual address.

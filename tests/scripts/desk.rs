@@ -255,7 +255,8 @@ impl Desk {
         let status = timeout(PATIENCE, worker.process.wait()).await;
         assert!(status.unwrap().unwrap().success());
         let state = self.path("scripts.state");
-        let stored = lvsd::worker::supervisor::store::load(&state).unwrap();
+        let stored: Option<lvsd::worker::protocol::Resume> =
+            lvsd::worker::supervisor::store::load(&state).unwrap();
         match stored.unwrap().snapshot {
             Snapshot::Scripts(snapshot) => snapshot,
             other => panic!("{other:?}"),

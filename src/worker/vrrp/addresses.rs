@@ -15,6 +15,7 @@ use std::time::Duration;
 use mono::Mono;
 use thiserror::Error;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use vrrp::Cause;
 
 use super::address_ops::{added, applied, plain, requests};
 use super::announcer::{Announcer, Conflict};
@@ -153,7 +154,7 @@ impl Addresses {
                 self.configure(id, setup.instances, &held);
             }
             ToAddresses::Role(key, holds) => self.role(&key, holds),
-            ToAddresses::Announce(key) => self.announce(&key),
+            ToAddresses::Announce(key, cause) => self.announce_for(&key, cause),
             ToAddresses::Report { id, mut snapshot } => {
                 self.complete(&mut snapshot);
                 self.tell(ToMain::Report(id, *snapshot));
@@ -195,6 +196,14 @@ impl Addresses {
         // The core announces those itself.
         gained.remove(key);
         gained.iter().for_each(|key| self.announce(key));
+    }
+
+    fn announce_for(&mut self, key: &Key, cause: Cause) {
+        let repeat = |instance: &VrrpInstance| instance.announce.lower_prio_repeat;
+        let rivals = self.instances.get(key).map_or(0, repeat);
+        if cause != Cause::Rival || rivals > 0 {
+            self.announce(key);
+        }
     }
 
     fn announce(&mut self, key: &Key) {

@@ -42,13 +42,11 @@ impl fmt::Display for Key {
     }
 }
 
-/// State that a predecessor left for one instance.
+/// What a predecessor left.
 #[derive(Clone, Debug)]
-pub struct Resume {
-    /// Which one.
-    pub key: Key,
-    /// The core's state.
-    pub core: vrrp::Snapshot,
+pub struct Predecessor {
+    /// Its last snapshot.
+    pub snapshot: VrrpSnapshot,
     /// Until when it was alive.
     pub alive_until: Mono,
 }
@@ -87,27 +85,6 @@ pub struct Usable {
     pub addresses: Vec<IpAddr>,
 }
 
-impl Interface {
-    /// Index and source address for a family; or why there is none.
-    ///
-    /// # Errors
-    ///
-    /// The reason in words.
-    pub fn source(&self, family: Family) -> Result<(u32, IpAddr), String> {
-        let usable = match self {
-            Self::Unusable(reason) => return Err(reason.clone()),
-            Self::Usable(usable) => usable,
-        };
-        let (source, missing) = match family {
-            Family::Ipv4 => (usable.v4, "it has no IPv4 address to send from"),
-            Family::Ipv6 => (usable.v6, "it has no usable link-local address"),
-        };
-        source
-            .map(|source| (usable.index, source))
-            .ok_or_else(|| missing.into())
-    }
-}
-
 /// To the advert thread.
 #[derive(Debug)]
 pub enum ToAdverts {
@@ -117,10 +94,8 @@ pub enum ToAdverts {
         id: u64,
         /// What to run.
         setup: Box<Setup>,
-        /// What predecessors left.
-        resume: Vec<Resume>,
-        /// The addresses that a predecessor held.
-        held: Vec<AddressReport>,
+        /// What a predecessor left, at the start.
+        left: Option<Box<Predecessor>>,
     },
     /// Report the state.
     Report(Option<u64>),
@@ -128,14 +103,19 @@ pub enum ToAdverts {
     /// one that is tracked.
     Interface(String, Interface),
     /// The result of a tracker changed.
-    #[expect(dead_code, reason = "the engine learns to track next")]
     Measured(Measured),
+    /// The hardware address of who sent something bad.
+    Sender {
+        /// The sender's address.
+        from: IpAddr,
+        /// Its hardware address.
+        mac: String,
+    },
     /// Change who holds what; acknowledged when that is done.
     Hold {
         /// To be acknowledged under this id.
         id: u64,
         /// What.
-        #[expect(dead_code, reason = "the engine learns to hand over next")]
         order: Order,
     },
     /// Give everything up.
@@ -156,8 +136,8 @@ pub enum ToAddresses {
     },
     /// This instance holds its addresses, or does not.
     Role(Key, bool),
-    /// Announce the addresses of this instance now.
-    Announce(Key),
+    /// Announce the addresses of this instance now, for this reason.
+    Announce(Key, vrrp::Cause),
     /// A report in which the address thread's part is still empty.
     Report {
         /// Request id.
@@ -180,7 +160,6 @@ pub enum ToMain {
     /// A request was fulfilled; or what of it was not.
     Done(u64, Result<String, String>),
     /// Something happened that others want to know.
-    #[expect(dead_code, reason = "the engine learns to tell next")]
     Event(model::Event),
     /// Everything was given up.
     Stopped,

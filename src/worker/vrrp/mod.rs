@@ -1,6 +1,6 @@
 //! The vrrp worker.
 //!
-//! Three threads, so that an advertisement never waits:
+//! Four threads, so that an advertisement never waits:
 //!
 //! - **adverts**: sockets, instances, timers, on a runtime of its own. It
 //!   makes no rtnetlink request and waits for nobody.
@@ -8,6 +8,7 @@
 //!   others), gratuitous ARP and neighbour advertisements, the interface
 //!   monitor. What it cares for is a level: the addresses that the instances'
 //!   roles demand, reconciled with what the kernel says.
+//! - **identify**: who sends what it should not, for reports.
 //! - **main**: the session with the supervisor.
 
 mod address_ops;
@@ -15,8 +16,7 @@ mod addresses;
 mod adverts;
 mod announcer;
 mod engine;
-#[cfg(test)]
-mod engine_tests;
+mod identify;
 mod messages;
 mod watch;
 
@@ -25,11 +25,10 @@ use std::path::Path;
 use thiserror::Error;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use self::messages::{Key, Resume, Setup, ToAdverts, ToMain};
+use self::messages::{Predecessor, Setup, ToAdverts, ToMain};
 use super::Kind;
 use super::protocol::{self, Snapshot};
 use super::session::{self, Event, Heartbeat, Session};
-use crate::status::{AddressReport, VrrpSnapshot};
 
 /// The worker cannot start.
 #[derive(Debug, Error)]
@@ -62,11 +61,10 @@ pub async fn run(runtime_dir: &Path) -> Result<(), Error> {
     let (to_adverts, adverts_queue) = unbounded_channel();
     let (to_addresses, addresses_queue) = unbounded_channel();
     let (to_main, mut from_threads) = unbounded_channel();
+    let thread = |name| move |source| Error::Thread { name, source };
     addresses::spawn(addresses_queue, to_adverts.clone(), to_main)?;
-    adverts::spawn(adverts_queue, to_addresses, heartbeat).map_err(|source| Error::Thread {
-        name: "adverts",
-        source,
-    })?;
+    let identify = identify::spawn(to_adverts.clone()).map_err(thread("identify"))?;
+    adverts::spawn(adverts_queue, to_addresses, identify, heartbeat).map_err(thread("adverts"))?;
     serve(&mut session, &to_adverts, &mut from_threads).await;
     Ok(())
 }
@@ -83,7 +81,7 @@ async fn serve(
         tokio::select! {
             event = session.next() => match event {
                 Event::Configure { id, config, resume } => {
-                    let (resume, held) = resume.map(|left| left_over(*left)).unwrap_or_default();
+                    let left = resume.and_then(|resume| left_over(*resume));
                     tell(ToAdverts::Configure {
                         id,
                         setup: Box::new(Setup {
@@ -91,8 +89,7 @@ async fn serve(
                             common: config.vrrp,
                             global: config.global,
                         }),
-                        resume,
-                        held,
+                        left,
                     });
                 }
                 Event::Report(id) => tell(ToAdverts::Report(Some(id))),
@@ -133,30 +130,17 @@ async fn serve(
     }
 }
 
-/// The states and the addresses that a predecessor left.
-fn left_over(resume: protocol::Resume) -> (Vec<Resume>, Vec<AddressReport>) {
-    let Snapshot::Vrrp(VrrpSnapshot {
-        instances, held, ..
-    }) = resume.snapshot
-    else {
-        return Default::default();
+/// What a predecessor left, if it was one of ours.
+fn left_over(resume: protocol::Resume) -> Option<Box<Predecessor>> {
+    let protocol::Resume {
+        snapshot,
+        alive_until,
+    } = resume;
+    let Snapshot::Vrrp(snapshot) = snapshot else {
+        return None;
     };
-    let resume = |report: crate::status::InstanceReport| Resume {
-        key: Key {
-            interface: report.interface,
-            family: family(report.family),
-            vrid: report.virtual_router_id,
-        },
-        core: report.core,
-        alive_until: resume.alive_until,
-    };
-    (instances.into_iter().map(resume).collect(), held)
-}
-
-fn family(number: u8) -> crate::model::Family {
-    if number == 6 {
-        crate::model::Family::Ipv6
-    } else {
-        crate::model::Family::Ipv4
-    }
+    Some(Box::new(Predecessor {
+        snapshot,
+        alive_until,
+    }))
 }

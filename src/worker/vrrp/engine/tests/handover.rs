@@ -1,0 +1,151 @@
+//! Giving up on request.
+
+use super::*;
+use crate::worker::protocol::Order;
+
+fn order(bench: &mut Bench, at: u64, order: &Order) {
+    bench.engine.order(ms(at), 9, order, &mut bench.log);
+}
+
+fn failover(name: Option<&str>) -> Order {
+    Order::Failover(name.map(str::to_owned))
+}
+
+fn master() -> Bench {
+    let mut bench = Bench::started(&of(vec![instance(51, 100)]));
+    bench.run(4_000);
+    bench.log.take();
+    bench
+}
+
+#[test]
+fn a_failover_keeps_the_addresses_until_the_successor_speaks() {
+    let mut bench = master();
+    order(&mut bench, 4_100, &failover(Some("v51")));
+    assert_eq!(bench.log.take(), ["send 7 192.0.2.1 vrid 51 prio 0"]);
+    assert!(bench.one().handing_over);
+    bench.hear(4_400, &instance(51, 90), 90);
+    assert_eq!(
+        bench.log.take(),
+        ["release 51", "done 9 Ok(\"v51: given up to 192.0.2.2\")"]
+    );
+    assert_eq!(bench.state(), State::Backup);
+}
+
+#[test]
+fn what_nobody_takes_is_kept() {
+    let mut bench = master();
+    order(&mut bench, 4_100, &failover(None));
+    bench.run(8_000);
+    let log = bench.log.take();
+    assert!(
+        log.contains(&"done 9 Ok(\"v51: nobody took it: kept\")".into()),
+        "{log:?}"
+    );
+    assert!(!log.contains(&"release 51".into()));
+    assert_eq!(bench.state(), State::Master);
+}
+
+#[test]
+fn orders_that_make_no_sense_are_refused_in_words() {
+    let mut bench = Bench::started(&of(vec![instance(51, 100)]));
+    bench.log.take();
+    order(&mut bench, 0, &failover(Some("v51")));
+    order(&mut bench, 0, &failover(Some("w")));
+    order(&mut bench, 0, &failover(None));
+    assert_eq!(
+        bench.log.take(),
+        [
+            "done 9 Err(\"v51 is not master here\")",
+            "done 9 Err(\"there is no VRRP instance or group named w\")",
+            "done 9 Ok(\"nothing to give up: no instance is master here\")"
+        ]
+    );
+}
+
+#[test]
+fn a_group_is_handed_over_by_its_name() {
+    let two = format!("{}{}", text(51, 100, ""), text(52, 100, ""));
+    let mut bench = Bench::started(&setup(&format!(
+        "{two}[sync_group.g]\nmembers = [\"v51\", \"v52\"]\n"
+    )));
+    bench.run(5_000);
+    order(&mut bench, 5_000, &failover(Some("g")));
+    bench.log.take();
+    bench.hear(5_400, &instance(51, 90), 90);
+    assert_eq!(bench.log.take(), ["release 51"]);
+    bench.hear(5_500, &instance(52, 90), 90);
+    assert_eq!(
+        bench.log.take(),
+        [
+            "release 52",
+            "done 9 Ok(\"v51: given up to 192.0.2.2\\nv52: given up to 192.0.2.2\")"
+        ]
+    );
+}
+
+#[test]
+fn in_maintenance_nothing_takes_part_until_it_is_over() {
+    let mut bench = master();
+    order(&mut bench, 4_100, &Order::Maintenance(true));
+    assert_eq!(bench.log.events(), ["v51 STOP 100"]);
+    bench.hear(4_400, &instance(51, 90), 90);
+    assert_eq!(
+        bench.log.take(),
+        ["release 51", "done 9 Ok(\"v51: given up to 192.0.2.2\")"]
+    );
+    bench.interface(5_000, "eth0", usable());
+    bench.configure(5_100, &of(vec![instance(51, 100), instance(52, 100)]));
+    bench.run(60_000);
+    assert_eq!(bench.states(), [State::Initialize; 2]);
+    order(&mut bench, 60_000, &Order::Maintenance(false));
+    assert_eq!(bench.states(), [State::Backup; 2]);
+}
+
+#[test]
+fn maintenance_ordered_before_the_first_configuration_holds() {
+    let mut bench = Bench::default();
+    order(&mut bench, 0, &Order::Maintenance(true));
+    bench.configure(0, &of(vec![instance(51, 255)]));
+    bench.interface(0, "eth0", usable());
+    assert_eq!(bench.state(), State::Initialize);
+    let log = bench.log.take();
+    assert!(log.contains(&"release 51".into()), "{log:?}");
+}
+
+#[test]
+fn a_stop_waits_for_the_successor_and_nothing_starts_an_instance_again() {
+    let mut bench = Bench::started(&of(vec![instance(51, 255), instance(52, 255)]));
+    bench.log.take();
+    bench.engine.stop(ms(100), &mut bench.log);
+    let sent = [
+        "send 7 192.0.2.1 vrid 51 prio 0",
+        "send 7 192.0.2.1 vrid 52 prio 0",
+    ];
+    assert_eq!(bench.log.take(), sent);
+    bench.hear(300, &instance(51, 90), 90);
+    assert_eq!(bench.log.take(), ["release 51"]);
+    bench.hear(310, &instance(52, 90), 90);
+    assert_eq!(bench.log.take(), ["release 52", "stop"]);
+    bench.interface(400, "eth0", usable());
+    bench.configure(400, &of(vec![instance(53, 255)]));
+    bench.run(60_000);
+    assert!(bench.log.take().is_empty());
+    assert_eq!(bench.engine.deadline(), None);
+}
+
+#[test]
+fn a_stop_ends_without_a_successor_too_and_at_once_when_said_again() {
+    let mut bench = master();
+    bench.engine.stop(ms(4_100), &mut bench.log);
+    bench.run(8_000);
+    assert_eq!(
+        bench.log.take(),
+        ["send 7 192.0.2.1 vrid 51 prio 0", "release 51", "stop"]
+    );
+    let mut bench = master();
+    bench.engine.stop(ms(4_100), &mut bench.log);
+    bench.engine.stop(ms(4_110), &mut bench.log);
+    let log = bench.log.take();
+    assert_eq!(log.last().unwrap(), "stop", "{log:?}");
+}
