@@ -15,34 +15,24 @@ mod batch;
 mod drops;
 mod outbox;
 
-use std::io::{self, IoSlice, IoSliceMut};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
+use std::io;
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 use ipvs_sys::Family;
-use nix::libc::{c_int, in_addr, in_pktinfo, in6_addr, in6_pktinfo};
-use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, SockaddrIn6, SockaddrLike, recvmsg,
-    sendmsg, setsockopt, sockopt,
-};
+use nix::sys::socket::{setsockopt, sockopt};
 use rustix::io::Errno;
-use rustix::net::RecvFlags;
 use rustix::net::sockopt::{
     Ipv4PathMtuDiscovery, set_ip_mtu_discover, set_socket_recv_buffer_size_force,
 };
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
-use vrrp::wire::{
-    DecodeError, Ipv4Meta, NETWORK_CONTROL, PROTOCOL, PROTOCOL_AH, TTL, ipv4_payload,
-};
+use vrrp::wire::{NETWORK_CONTROL, PROTOCOL, PROTOCOL_AH, TTL};
 
 pub use batch::{Batch, Heard, MESSAGE_LEN, Unusable};
 pub use outbox::{Outbox, Outgoing};
 
 use super::socket_error::{RawErrno, SocketError};
-
-/// A receive buffer that holds any advert with its IP header: 255 IPv6 addresses are 4,088 octets.
-pub const BUFFER_LEN: usize = 8192;
 
 /// `SO_PRIORITY` of routing traffic, `TC_PRIO_CONTROL` of linux/pkt_sched.h: the first band of the
 /// interface's default queue.
@@ -79,35 +69,11 @@ impl Carrier {
     }
 }
 
-/// A received message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Received<'b> {
-    /// Source address.
-    pub src: IpAddr,
-    /// Destination address: a group, or one of ours.
-    pub dst: IpAddr,
-    /// TTL or hop limit.
-    pub ttl: u8,
-    /// What follows the IP header.
-    pub message: &'b [u8],
-}
-
-/// Why nothing was received.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RecvError {
-    /// A message came that cannot be one of VRRP. The next call gives the next one.
-    #[error(transparent)]
-    Packet(#[from] DecodeError),
-    /// The system call failed.
-    #[error(transparent)]
-    Socket(#[from] SocketError),
-}
-
 impl VrrpSocket {
     /// A socket for the interface with the index `ifindex`. It receives what is sent to this host's
     /// own addresses by that interface, and after [`join`](Self::join) what is sent to the group;
     /// over IPv6 also what is sent to groups that another socket joined there.
-    /// It does not outlive the interface, of which an error of [`send`](Self::send) may or may not
+    /// It does not outlive the interface, of which an error of sending may or may not
     /// tell: watch the links.
     ///
     /// # Errors
@@ -188,138 +154,6 @@ impl VrrpSocket {
             _ => Err(Errno::INVAL.into()),
         }
         .map_err(|error| self.error(&format!("leave {group}"), error))
-    }
-
-    /// Receives one message into `buffer`, of [`BUFFER_LEN`] octets at least. `None` if there is
-    /// none now.
-    ///
-    /// # Errors
-    ///
-    /// [`RecvError::Packet`] for a message that has to be counted and forgotten;
-    /// [`RecvError::Socket`], of which [`SocketError::is_down`] comes once when the link goes down.
-    pub fn recv<'b>(&self, buffer: &'b mut [u8]) -> Result<Option<Received<'b>>, RecvError> {
-        match self.family {
-            Family::Ipv4 => self.recv_v4(buffer),
-            Family::Ipv6 => self.recv_v6(buffer),
-        }
-    }
-
-    fn recv_v4<'b>(&self, buffer: &'b mut [u8]) -> Result<Option<Received<'b>>, RecvError> {
-        let flags = RecvFlags::empty();
-        let received =
-            rustix::io::retry_on_intr(|| rustix::net::recv(&self.socket, &mut *buffer, flags));
-        let length = match received {
-            Ok((length, _)) => length,
-            Err(Errno::AGAIN) => return Ok(None),
-            Err(errno) => return Err(self.error("receive", errno).into()),
-        };
-        let packet = buffer.get(..length).unwrap_or_default();
-        let (Ipv4Meta { src, dst, ttl }, payload) =
-            ipv4_payload(packet).map_err(DecodeError::from)?;
-        Ok(Some(Received {
-            src: src.into(),
-            dst: dst.into(),
-            ttl,
-            message: payload.message(),
-        }))
-    }
-
-    fn recv_v6<'b>(&self, buffer: &'b mut [u8]) -> Result<Option<Received<'b>>, RecvError> {
-        let mut control = nix::cmsg_space!(in6_pktinfo, c_int);
-        let mut parts = [IoSliceMut::new(buffer)];
-        let received = loop {
-            let fd = self.socket.as_raw_fd();
-            let control = Some(control.as_mut_slice());
-            match recvmsg::<SockaddrIn6>(fd, &mut parts, control, MsgFlags::empty()) {
-                Err(nix::errno::Errno::EINTR) => {}
-                Err(nix::errno::Errno::EAGAIN) => return Ok(None),
-                other => break other.map_err(|errno| self.error("receive", errno))?,
-            }
-        };
-        let (mut dst, mut ttl) = (None, None);
-        for ancillary in received
-            .cmsgs()
-            .map_err(|errno| self.error("receive", errno))?
-        {
-            match ancillary {
-                ControlMessageOwned::Ipv6PacketInfo(info) => {
-                    dst = Some(Ipv6Addr::from(info.ipi6_addr.s6_addr));
-                }
-                ControlMessageOwned::Ipv6HopLimit(limit) => ttl = u8::try_from(limit).ok(),
-                _ => {}
-            }
-        }
-        let (Some(src), Some(dst), Some(ttl)) = (received.address, dst, ttl) else {
-            // The kernel sends what the options ask for.
-            return Err(self
-                .error("receive addresses and hop limit", Errno::BADMSG)
-                .into());
-        };
-        let length = received.bytes;
-        Ok(Some(Received {
-            src: src.ip().into(),
-            dst: dst.into(),
-            ttl,
-            message: buffer.get(..length).unwrap_or_default(),
-        }))
-    }
-
-    /// Sends a message from `src`, an address of this host, to a group or a peer.
-    ///
-    /// # Errors
-    ///
-    /// [`SocketError`]: `EINVAL` if the host no longer has `src`; [`SocketError::is_down`] and
-    /// [`SocketError::is_full`] belong to normal life.
-    pub fn send(&self, src: IpAddr, dst: IpAddr, message: &[u8]) -> Result<(), SocketError> {
-        let sent = loop {
-            let sent = match (src, dst) {
-                (IpAddr::V4(src), IpAddr::V4(dst)) => self.send_v4(src, dst, message),
-                (IpAddr::V6(src), IpAddr::V6(dst)) => self.send_v6(src, dst, message),
-                _ => Err(nix::errno::Errno::EAFNOSUPPORT),
-            };
-            if sent != Err(nix::errno::Errno::EINTR) {
-                break sent;
-            }
-        };
-        sent.map(drop)
-            .map_err(|errno| self.error(&format!("send from {src} to {dst}"), errno))
-    }
-
-    fn send_v4(&self, src: Ipv4Addr, dst: Ipv4Addr, message: &[u8]) -> nix::Result<usize> {
-        let address = |address: Ipv4Addr| in_addr {
-            s_addr: u32::from_ne_bytes(address.octets()),
-        };
-        let info = in_pktinfo {
-            ipi_ifindex: c_int::try_from(self.ifindex).unwrap_or_default(),
-            ipi_spec_dst: address(src),
-            ipi_addr: address(Ipv4Addr::UNSPECIFIED),
-        };
-        let to = SockaddrIn::from(SocketAddrV4::new(dst, 0));
-        let ancillary = [ControlMessage::Ipv4PacketInfo(&info)];
-        self.sendmsg(message, &ancillary, &to)
-    }
-
-    fn send_v6(&self, src: Ipv6Addr, dst: Ipv6Addr, message: &[u8]) -> nix::Result<usize> {
-        let info = in6_pktinfo {
-            ipi6_addr: in6_addr {
-                s6_addr: src.octets(),
-            },
-            ipi6_ifindex: self.ifindex,
-        };
-        let to = SockaddrIn6::from(SocketAddrV6::new(dst, 0, 0, self.ifindex));
-        let ancillary = [ControlMessage::Ipv6PacketInfo(&info)];
-        self.sendmsg(message, &ancillary, &to)
-    }
-
-    fn sendmsg<A: SockaddrLike>(
-        &self,
-        message: &[u8],
-        ancillary: &[ControlMessage<'_>],
-        to: &A,
-    ) -> nix::Result<usize> {
-        let parts = [IoSlice::new(message)];
-        let fd = self.socket.as_raw_fd();
-        sendmsg(fd, &parts, ancillary, MsgFlags::empty(), Some(to))
     }
 
     fn error(&self, what: &str, errno: impl RawErrno) -> SocketError {
