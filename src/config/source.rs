@@ -6,6 +6,10 @@ use super::raw::Span;
 /// How much of a line a diagnostic shows, in characters.
 const EXCERPT_CHARS: usize = 120;
 
+/// A key with one of these words has a value that is not shown, be it misspelt, unless
+/// it names a file.
+const SECRET_WORDS: &[&str] = &["secret", "pass"];
+
 /// The text of a configuration and where its lines begin.
 pub(super) struct Sources<'t> {
     name: &'t str,
@@ -48,9 +52,61 @@ impl<'t> Sources<'t> {
             line,
             before.chars().count(),
             covered.chars().count(),
-            content,
+            &without_secrets(content),
         )
     }
+}
+
+/// `line` with the values of secret keys replaced by asterisks, as many as they have
+/// characters: what is shown may end in a log.
+///
+/// It goes by the line alone, as there may be a syntax error in it.
+fn without_secrets(line: &str) -> String {
+    let mut shown = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some((key, value)) = rest.split_once('=') {
+        shown.push_str(key);
+        shown.push('=');
+        rest = value;
+        let word = key.trim_end().trim_end_matches(['"', '\'']);
+        let name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let word = word.rsplit(|c| !name(c)).next().unwrap_or_default();
+        let secret = SECRET_WORDS.iter().any(|part| word.contains(part));
+        if secret && !word.ends_with("_file") {
+            let blank = value.len().saturating_sub(value.trim_start().len());
+            let (blank, value) = value.split_at(blank);
+            let (secret, after) = value.split_at(end_of_value(value));
+            shown.push_str(blank);
+            shown.extend(secret.chars().map(|_| '*'));
+            rest = after;
+        }
+    }
+    shown.push_str(rest);
+    shown
+}
+
+/// Where the value at the beginning of `text` ends: after its quotation mark, or
+/// before what cannot be part of it.
+fn end_of_value(text: &str) -> usize {
+    for quotes in ["\"\"\"", "'''"] {
+        if let Some(inner) = text.strip_prefix(quotes) {
+            let length = inner.find(quotes).map(|at| at.saturating_add(6));
+            return length.unwrap_or(text.len());
+        }
+    }
+    let quote = text.chars().next().filter(|c| matches!(c, '"' | '\''));
+    let mut escaped = false;
+    let mut opened = false;
+    for (at, character) in text.char_indices() {
+        match quote {
+            None if character.is_whitespace() || matches!(character, ',' | '}') => return at,
+            Some('"') if escaped => escaped = false,
+            Some('"') if character == '\\' => escaped = true,
+            Some(quote) if character == quote && opened => return at.saturating_add(1),
+            _ => opened = true,
+        }
+    }
+    text.len()
 }
 
 /// The greatest character boundary of `text` that is not above `at`.
@@ -91,4 +147,45 @@ pub(super) fn printable(text: &str) -> String {
             c => c,
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_not_shown() {
+        for (line, shown) in [
+            (r#"auth_pass = "secret" # x"#, r#"auth_pass = ******** # x"#),
+            (r#"password='a b' , x = 1"#, r#"password=***** , x = 1"#),
+            (
+                r#"{ id = 1, secret = "a\"b", secret_hex = "00" }, { id = 2 }"#,
+                r#"{ id = 1, secret = ******, secret_hex = **** }, { id = 2 }"#,
+            ),
+            (r#""auth_pass" = "x"#, r#""auth_pass" = **"#),
+            ("auth_pass = word", "auth_pass = ****"),
+            (
+                r#"a.password = """two lines"#,
+                r#"a.password = ************"#,
+            ),
+            (r#"secret = """x""" # y"#, r#"secret = ******* # y"#),
+            ("auth_passs = 1", "auth_passs = *"),
+            (r#"secret = "" # y"#, r#"secret = ** # y"#),
+            (r#"secret = "é" # y"#, r#"secret = *** # y"#),
+        ] {
+            assert_eq!(without_secrets(line), shown);
+        }
+    }
+
+    #[test]
+    fn all_else_is() {
+        for line in [
+            r#"secret_file = "/etc/lvsd/key""#,
+            "x = 'password'",
+            "= =",
+            "",
+        ] {
+            assert_eq!(without_secrets(line), line);
+        }
+    }
 }
