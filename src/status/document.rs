@@ -31,6 +31,12 @@ pub struct Document {
     pub workers: Vec<WorkerStatus>,
     /// VRRP instances.
     pub vrrp: Vec<InstanceStatus>,
+    /// Sync groups.
+    pub sync_groups: Vec<GroupStatus>,
+    /// Virtual routers that are heard and not configured.
+    pub strangers: Vec<StrangerStatus>,
+    /// Seconds until the instances take part; none once they do.
+    pub startup_delay_s: Option<f64>,
     /// Address handling of the vrrp worker; none while it is not running.
     pub addresses: Option<AddressStatus>,
     /// Pools.
@@ -65,6 +71,38 @@ pub struct WorkerStatus {
     pub snapshot_age_s: Option<f64>,
 }
 
+/// A sync group.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct GroupStatus {
+    /// Name in the configuration.
+    pub name: String,
+    /// `MASTER`, `BACKUP` or `FAULT`: not all members can run.
+    pub state: String,
+    /// Seconds in this state.
+    pub for_s: f64,
+    /// Why it was entered.
+    pub reason: String,
+    /// Names of its instances.
+    pub members: Vec<String>,
+}
+
+/// A virtual router of somebody else.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StrangerStatus {
+    /// Where it is heard.
+    pub interface: String,
+    /// 4 or 6.
+    pub family: u8,
+    /// Virtual router identifier.
+    pub virtual_router_id: u8,
+    /// Who spoke last.
+    pub from: String,
+    /// Adverts heard.
+    pub count: u64,
+    /// Age of the last one in seconds.
+    pub last_age_s: f64,
+}
+
 /// A VRRP instance.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct InstanceStatus {
@@ -78,10 +116,14 @@ pub struct InstanceStatus {
     pub virtual_router_id: u8,
     /// VRRP version.
     pub version: u8,
-    /// `MASTER`, `BACKUP` or `FAULT`.
+    /// `MASTER`, `BACKUP`, `FAULT`, or `WAITING`: it takes no part, for now.
     pub state: String,
-    /// Priority in use.
+    /// Configured priority.
     pub priority: u8,
+    /// Priority in use: the configured one with what tracking adds.
+    pub effective_priority: u8,
+    /// What tracking adds.
+    pub priority_terms: Vec<TermStatus>,
     /// When this state was entered, Unix time in seconds.
     pub since: f64,
     /// Seconds in this state.
@@ -94,10 +136,61 @@ pub struct InstanceStatus {
     pub master: Option<MasterStatus>,
     /// Advertisement interval in seconds.
     pub advert_interval_s: f64,
+    /// What it waits for before it starts.
+    pub waiting: Vec<String>,
+    /// Whether it serves its addresses until the successor is heard.
+    pub handing_over: bool,
+    /// The sync group it is in.
+    pub sync_group: Option<String>,
+    /// The second way of its adverts.
+    pub heartbeat: Option<HeartbeatStatus>,
+    /// What is wrong between this host and others, in words.
+    pub verdicts: Vec<String>,
+    /// Bad or surprising adverts, by kind and sender.
+    pub complaints: Vec<ComplaintStatus>,
     /// Virtual addresses.
     pub addresses: Vec<VirtualAddress>,
     /// Counters by name.
     pub counters: BTreeMap<String, u64>,
+}
+
+/// What a tracked thing adds to a priority.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TermStatus {
+    /// The tracker or interface.
+    pub name: String,
+    /// What it adds.
+    pub effect: i32,
+    /// Its state in words.
+    pub detail: String,
+}
+
+/// The second way of an instance's adverts.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct HeartbeatStatus {
+    /// Its interface.
+    pub interface: String,
+    /// Why it does not work.
+    pub fault: Option<String>,
+    /// Age of the last advert that came by it, in seconds.
+    pub heard_age_s: Option<f64>,
+}
+
+/// Bad or surprising adverts of one kind from one sender.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ComplaintStatus {
+    /// The kind, a name of `counters`.
+    pub kind: String,
+    /// The sender's address.
+    pub from: String,
+    /// Its hardware address.
+    pub mac: Option<String>,
+    /// How many there were.
+    pub count: u64,
+    /// Age of the last one in seconds.
+    pub last_age_s: f64,
+    /// What was wrong with it.
+    pub detail: String,
 }
 
 /// The Master of an instance.

@@ -26,6 +26,7 @@ impl Page<'_> {
         for instance in &self.document.vrrp {
             self.instance(out, instance)?;
         }
+        self.beside_instances(out)?;
         if let Some(error) = self
             .document
             .addresses
@@ -109,22 +110,26 @@ impl Page<'_> {
             "\nVRRP {}  {state} for {} ({})",
             instance.name,
             duration(instance.for_s),
-            instance.fault.as_ref().unwrap_or(&instance.reason),
+            why(instance),
         )?;
         let master = match &instance.master {
             Some(master) if master.local => "this host".to_owned(),
             Some(master) => format!("{} (priority {})", master.address, master.priority),
             None => "nobody heard".to_owned(),
         };
+        let group = instance.sync_group.as_ref();
+        let group = group.map(|name| format!("  group {name}"));
         writeln!(
             out,
-            "  {} vrid {} v{}  priority {}  every {}  master: {master}",
+            "  {} vrid {} v{}  priority {}  every {}  master: {master}{}",
             instance.interface,
             instance.virtual_router_id,
             instance.version,
-            instance.priority,
+            instance.effective_priority,
             duration(instance.advert_interval_s),
+            group.unwrap_or_default(),
         )?;
+        self.instance_details(out, instance)?;
         for address in &instance.addresses {
             let held = if address.held {
                 self.good("held here")
@@ -139,6 +144,65 @@ impl Page<'_> {
             if let Some(other) = &address.conflict {
                 writeln!(out, "    {} {other} answers for it too", self.bad("!"))?;
             }
+        }
+        Ok(())
+    }
+
+    fn instance_details(&self, out: &mut String, instance: &InstanceStatus) -> fmt::Result {
+        if !instance.priority_terms.is_empty() {
+            write!(out, "  priority: base {}", instance.priority)?;
+            for term in &instance.priority_terms {
+                write!(out, ", {} {:+} ({})", term.name, term.effect, term.detail)?;
+            }
+            writeln!(out, " = {}", instance.effective_priority)?;
+        }
+        if instance.handing_over {
+            writeln!(out, "  serving until the successor is heard")?;
+        }
+        if let Some(heartbeat) = &instance.heartbeat {
+            let state = match (&heartbeat.fault, heartbeat.heard_age_s) {
+                (Some(fault), _) => self.bad(fault),
+                (None, Some(age)) => format!("last heard {} ago", duration(age)),
+                (None, None) => "nothing heard by it yet".to_owned(),
+            };
+            writeln!(out, "  heartbeat {}: {state}", heartbeat.interface)?;
+        }
+        for verdict in &instance.verdicts {
+            writeln!(out, "  {} {verdict}", self.bad("!"))?;
+        }
+        Ok(())
+    }
+
+    /// What concerns VRRP, but no single instance.
+    fn beside_instances(&self, out: &mut String) -> fmt::Result {
+        for group in &self.document.sync_groups {
+            let state = match group.state.as_str() {
+                "MASTER" => self.good("MASTER"),
+                "BACKUP" => "BACKUP".to_owned(),
+                other => self.bad(other),
+            };
+            writeln!(
+                out,
+                "\ngroup {}  {state} for {} ({}): {}",
+                group.name,
+                duration(group.for_s),
+                group.reason,
+                group.members.join(", "),
+            )?;
+        }
+        for stranger in &self.document.strangers {
+            writeln!(
+                out,
+                "  {} uses VRID {} on {}, which is not configured here ({}, the last {} ago)",
+                stranger.from,
+                stranger.virtual_router_id,
+                stranger.interface,
+                times(stranger.count),
+                duration(stranger.last_age_s),
+            )?;
+        }
+        if let Some(delay) = self.document.startup_delay_s {
+            writeln!(out, "  instances take part in {}", duration(delay))?;
         }
         Ok(())
     }
@@ -260,6 +324,15 @@ impl Page<'_> {
         } else {
             text.to_owned()
         }
+    }
+}
+
+/// Why an instance is in its state.
+fn why(instance: &InstanceStatus) -> String {
+    match &instance.fault {
+        Some(fault) => fault.clone(),
+        None if instance.waiting.is_empty() => instance.reason.clone(),
+        None => format!("for {}", instance.waiting.join(", ")),
     }
 }
 

@@ -8,10 +8,14 @@ use super::{Seat, Supervisor};
 use crate::director;
 use crate::kernel::clock;
 use crate::status::document::{
-    AddressStatus, CheckStatus, ConfigStatus, Document, FORMAT, InstanceStatus, MasterStatus,
-    PoolStatus, ServerStatus, TableStatus, VirtualAddress, WorkerStatus,
+    AddressStatus, CheckStatus, ComplaintStatus, ConfigStatus, Document, FORMAT, GroupStatus,
+    HeartbeatStatus, InstanceStatus, MasterStatus, PoolStatus, ServerStatus, StrangerStatus,
+    TableStatus, TermStatus, VirtualAddress, WorkerStatus,
 };
-use crate::status::{AddressReport, InstanceReport, KernelServer, PoolReport, TableReport};
+use crate::status::{
+    AddressReport, ComplaintReport, GroupReport, HeartbeatReport, InstanceReport, KernelServer,
+    PoolReport, PriorityTerm, StrangerReport, TableReport,
+};
 use crate::worker::Kind;
 
 impl Supervisor {
@@ -51,6 +55,18 @@ impl Supervisor {
                         .collect()
                 })
                 .unwrap_or_default(),
+            sync_groups: vrrp
+                .map(|snapshot| snapshot.groups.iter().map(|g| group(g, now)).collect())
+                .unwrap_or_default(),
+            strangers: vrrp
+                .map(|snapshot| {
+                    let strangers = snapshot.strangers.iter();
+                    strangers.map(|s| stranger(s, now)).collect()
+                })
+                .unwrap_or_default(),
+            startup_delay_s: vrrp
+                .and_then(|snapshot| snapshot.passive_until)
+                .map(|until| until.since(now).as_secs_f64()),
             addresses: vrrp.map(|snapshot| AddressStatus {
                 error: snapshot.address_error.clone(),
                 repairs: snapshot.repairs,
@@ -110,12 +126,13 @@ fn instance(report: &InstanceReport, now: Mono) -> InstanceStatus {
         virtual_router_id: report.virtual_router_id,
         version: report.version,
         state: match state {
-            vrrp::State::Master => "MASTER",
-            vrrp::State::Backup => "BACKUP",
-            vrrp::State::Initialize => "FAULT",
+            vrrp::State::Initialize if report.fault.is_none() => "WAITING",
+            _ => state_word(state),
         }
         .to_owned(),
         priority: report.priority,
+        effective_priority: report.core.priority,
+        priority_terms: report.terms.iter().map(term).collect(),
         since: unix(report.since),
         for_s: age(now, report.since),
         reason: report.reason.clone(),
@@ -126,8 +143,74 @@ fn instance(report: &InstanceReport, now: Mono) -> InstanceStatus {
             local: state == vrrp::State::Master,
         }),
         advert_interval_s: report.advert_interval.as_secs_f64(),
+        waiting: report.waiting.clone(),
+        handing_over: report.handing_over,
+        sync_group: report.group.clone(),
+        heartbeat: report.heartbeat.as_ref().map(|h| heartbeat(h, now)),
+        verdicts: report.verdicts.clone(),
+        complaints: report
+            .complaints
+            .iter()
+            .map(|c| complaint(c, now))
+            .collect(),
         addresses: report.addresses.iter().map(address).collect(),
         counters: report.counters.clone(),
+    }
+}
+
+const fn state_word(state: vrrp::State) -> &'static str {
+    match state {
+        vrrp::State::Master => "MASTER",
+        vrrp::State::Backup => "BACKUP",
+        vrrp::State::Initialize => "FAULT",
+    }
+}
+
+fn group(report: &GroupReport, now: Mono) -> GroupStatus {
+    GroupStatus {
+        name: report.name.clone(),
+        state: state_word(report.state).to_owned(),
+        for_s: age(now, report.since),
+        reason: report.reason.clone(),
+        members: report.members.clone(),
+    }
+}
+
+fn stranger(report: &StrangerReport, now: Mono) -> StrangerStatus {
+    StrangerStatus {
+        interface: report.interface.clone(),
+        family: report.family,
+        virtual_router_id: report.virtual_router_id,
+        from: report.from.to_string(),
+        count: report.count,
+        last_age_s: age(now, report.last),
+    }
+}
+
+fn term(report: &PriorityTerm) -> TermStatus {
+    TermStatus {
+        name: report.name.clone(),
+        effect: report.effect,
+        detail: report.detail.clone(),
+    }
+}
+
+fn heartbeat(report: &HeartbeatReport, now: Mono) -> HeartbeatStatus {
+    HeartbeatStatus {
+        interface: report.interface.clone(),
+        fault: report.fault.clone(),
+        heard_age_s: report.heard.map(|heard| age(now, heard)),
+    }
+}
+
+fn complaint(report: &ComplaintReport, now: Mono) -> ComplaintStatus {
+    ComplaintStatus {
+        kind: report.kind.clone(),
+        from: report.from.to_string(),
+        mac: report.mac.clone(),
+        count: report.count,
+        last_age_s: age(now, report.last),
+        detail: report.detail.clone(),
     }
 }
 

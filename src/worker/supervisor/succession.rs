@@ -178,12 +178,10 @@ impl Heritage {
         });
         match self.previous.take() {
             None => Err(Box::new(self)),
-            Some(previous) => {
-                Ok(Succession {
-                    program: Program::File(previous),
-                    heritage: self,
-                })
-            }
+            Some(previous) => Ok(Succession {
+                program: Program::File(previous),
+                heritage: self,
+            }),
         }
     }
 
