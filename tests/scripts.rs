@@ -3,6 +3,8 @@
 
 #[path = "scripts/desk.rs"]
 mod desk;
+#[path = "scripts/files_and_processes.rs"]
+mod files_and_processes;
 #[path = "scripts/notifying.rs"]
 mod notifying;
 #[path = "scripts/tracked_scripts.rs"]

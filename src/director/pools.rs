@@ -121,6 +121,14 @@ impl Director {
         Some(id.service)
     }
 
+    /// The live weight of a pool, by its name, and the weight that is its quorum.
+    #[must_use]
+    pub fn quorum(&self, pool: &str) -> Option<(u64, u64)> {
+        let server = self.servers.iter().find(|server| server.name == pool)?;
+        let entry = self.desired.get(&server.service)?;
+        Some((weight(entry), u64::from(server.quorum)))
+    }
+
     /// The wanted table.
     #[must_use]
     pub const fn desired(&self) -> &Table {

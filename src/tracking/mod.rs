@@ -5,12 +5,16 @@
 //! does not: running, reading and listening, which is the workers'; and what a state does
 //! to a priority, which is VRRP's.
 
+mod number;
+mod processes;
 mod words;
 
 use std::time::Duration;
 
 use mono::Mono;
 
+pub use number::{Nonsense, number};
+pub use processes::{Count, Names, counts};
 pub use words::{LastLine, in_words};
 
 /// Up or down, by so many results in a row.

@@ -16,6 +16,7 @@ use lvsd::model::{
 use lvsd::status::ScriptsSnapshot;
 use lvsd::worker::channel::{self, Sender};
 use lvsd::worker::protocol::{FromWorker, Resume, Snapshot, ToWorker};
+use lvsd::worker::supervisor::store::{self, Left};
 use tokio::net::UnixStream;
 use tokio::process::{Child, Command as Process};
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -255,9 +256,8 @@ impl Desk {
         let status = timeout(PATIENCE, worker.process.wait()).await;
         assert!(status.unwrap().unwrap().success());
         let state = self.path("scripts.state");
-        let stored: Option<lvsd::worker::protocol::Resume> =
-            lvsd::worker::supervisor::store::load(&state).unwrap();
-        match stored.unwrap().snapshot {
+        let stored: Option<Left> = store::load(&state).unwrap();
+        match stored.unwrap().resume.snapshot {
             Snapshot::Scripts(snapshot) => snapshot,
             other => panic!("{other:?}"),
         }

@@ -6,6 +6,7 @@
 //! next comparison.
 
 mod pools;
+mod quorum;
 mod table;
 
 use std::collections::BTreeSet;
@@ -18,6 +19,7 @@ use mono::Mono;
 use thiserror::Error;
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use self::quorum::Quorums;
 use self::table::{FromTable, TableThread, ToTable};
 use super::protocol::Snapshot;
 use super::session::{self, Event, Heartbeat, Session};
@@ -58,6 +60,7 @@ pub async fn run(runtime_dir: &Path) -> Result<(), Error> {
     let mut checker = Checker {
         runner: Runner::new(Limits::default(), seed, clock::monotonic_now),
         director: Director::new(Vec::new(), HealthMap::new()),
+        quorums: Quorums::default(),
         configured: false,
         on_stop: OnStop::default(),
         table,
@@ -73,6 +76,7 @@ pub async fn run(runtime_dir: &Path) -> Result<(), Error> {
 struct Checker {
     runner: Runner<CheckId>,
     director: Director,
+    quorums: Quorums,
     configured: bool,
     on_stop: OnStop,
     table: TableThread,
@@ -90,6 +94,9 @@ impl Checker {
     ) {
         loop {
             heartbeat.beat(clock::monotonic_now());
+            for measured in self.quorums.news(&self.director) {
+                session.measured(measured);
+            }
             let snapshot_at = self.snapshot_at;
             tokio::select! {
                 event = session.next() => {
@@ -174,6 +181,7 @@ impl Checker {
         let health = checks.map(|(id, check)| (*id, check.health())).collect();
         self.on_stop = config.global.ipvs_on_stop;
         self.director = Director::new(config.virtual_servers, health);
+        self.quorums.set(&config.vrrp.trackers);
         let table = self.director.desired().clone();
         self.table.send(ToTable::Desired { id, table, managed });
         if self.configured {
@@ -214,6 +222,7 @@ impl Checker {
     fn set_health(&mut self, id: &CheckId, health: Health) {
         let mut notices = Vec::new();
         if let Some(service) = self.director.set_health(id, health, &mut notices) {
+            self.quorums.touched();
             let entry = self.director.desired().get(&service).cloned();
             self.table.send(ToTable::Touch(service, entry));
         }

@@ -7,7 +7,9 @@
 
 mod adopted;
 mod fifo;
+mod files;
 mod notify;
+mod processes;
 mod run;
 mod script;
 mod trackers;

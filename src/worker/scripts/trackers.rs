@@ -6,6 +6,8 @@ use std::mem;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinHandle;
 
+use super::files::{self, Tracked};
+use super::processes;
 use super::script::{self, Slots};
 use crate::kernel::clock;
 use crate::model::{Measure, Measured, Notification, Tracker, Watch};
@@ -15,14 +17,42 @@ use crate::tracking::Verdict;
 /// A result, on its way from a task.
 #[derive(Debug)]
 pub(super) struct Finding {
-    /// Which tracker.
-    pub(super) tracker: String,
-    /// Tells late results of a predecessor from those of this task.
-    pub(super) incarnation: u64,
-    /// What was found.
-    pub(super) result: Found,
+    origin: Origin,
+    result: Found,
     /// In words.
-    pub(super) detail: String,
+    detail: String,
+}
+
+/// Which tracker a result is of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Origin {
+    tracker: String,
+    /// Tells late results of a predecessor from those of this one.
+    incarnation: u64,
+}
+
+impl Origin {
+    fn send(&self, findings: &UnboundedSender<Finding>, result: Found, detail: String) {
+        let finding = Finding {
+            origin: self.clone(),
+            result,
+            detail,
+        };
+        // Nobody listens only while everything ends.
+        let _ = findings.send(finding);
+    }
+}
+
+/// Tells the states of several trackers, by their place.
+fn teller(
+    origins: Vec<Origin>,
+    findings: UnboundedSender<Finding>,
+) -> impl Fn(usize, Measure, String) {
+    move |place: usize, state, detail| {
+        if let Some(origin) = origins.get(place) {
+            origin.send(&findings, Found::State(state), detail);
+        }
+    }
 }
 
 /// What was found.
@@ -35,6 +65,8 @@ pub(super) enum Found {
         /// Whether the program was cut off.
         cut_off: bool,
     },
+    /// The state itself.
+    State(Measure),
 }
 
 #[derive(Debug)]
@@ -44,12 +76,34 @@ struct Entry {
     verdict: Verdict,
     report: TrackerReport,
     incarnation: u64,
-    task: JoinHandle<()>,
+    /// Of a script; files and processes are watched all in one.
+    _task: Option<Task>,
 }
 
-impl Drop for Entry {
+/// A task that ends when it is dropped.
+#[derive(Debug)]
+struct Task(JoinHandle<()>);
+
+impl Drop for Task {
     fn drop(&mut self) {
-        self.task.abort();
+        self.0.abort();
+    }
+}
+
+/// One task for several trackers, and which these are.
+#[derive(Debug, Default)]
+struct Shared {
+    incarnations: Vec<u64>,
+    _task: Option<Task>,
+}
+
+impl Shared {
+    /// Starts the task anew if it is for others now.
+    fn set(&mut self, incarnations: Vec<u64>, start: impl FnOnce() -> JoinHandle<()>) {
+        if self.incarnations != incarnations {
+            self._task = (!incarnations.is_empty()).then(|| Task(start()));
+            self.incarnations = incarnations;
+        }
     }
 }
 
@@ -57,6 +111,8 @@ impl Drop for Entry {
 #[derive(Debug)]
 pub(super) struct Trackers {
     entries: BTreeMap<String, Entry>,
+    files: Shared,
+    processes: Shared,
     incarnations: u64,
     slots: Slots,
     findings: UnboundedSender<Finding>,
@@ -67,6 +123,8 @@ impl Trackers {
     pub(super) fn new(findings: UnboundedSender<Finding>) -> Self {
         Self {
             entries: BTreeMap::new(),
+            files: Shared::default(),
+            processes: Shared::default(),
             incarnations: 0,
             slots: script::slots(),
             findings,
@@ -99,7 +157,38 @@ impl Trackers {
             });
             self.entries.insert(entry.tracker.name.clone(), entry);
         }
+        self.watch_files();
+        self.watch_processes();
         known
+    }
+
+    fn watch_files(&mut self) {
+        let file = |entry: &Entry| match &entry.tracker.watch {
+            Watch::File(file) => Some((entry.origin(), Tracked::new(file.clone()))),
+            _ => None,
+        };
+        let (origins, files): (Vec<_>, Vec<_>) = self.entries.values().filter_map(file).unzip();
+        let incarnations = origins.iter().map(|origin| origin.incarnation).collect();
+        let findings = self.findings.clone();
+        self.files.set(incarnations, || {
+            tokio::spawn(files::watch(files, teller(origins, findings)))
+        });
+    }
+
+    fn watch_processes(&mut self) {
+        let process = |entry: &Entry| match &entry.tracker.watch {
+            Watch::Process(process) => {
+                let up = entry.report.value.map(|value| value == Measure::Up);
+                Some((entry.origin(), (process.clone(), up)))
+            }
+            _ => None,
+        };
+        let (origins, all): (Vec<_>, Vec<_>) = self.entries.values().filter_map(process).unzip();
+        let incarnations = origins.iter().map(|origin| origin.incarnation).collect();
+        let findings = self.findings.clone();
+        self.processes.set(incarnations, || {
+            tokio::spawn(processes::watch(all, teller(origins, findings)))
+        });
     }
 
     fn entry(
@@ -128,9 +217,14 @@ impl Trackers {
             runs: 0,
             timeouts: 0,
         });
+        if let (Watch::File(file), None) = (&tracker.watch, report.value)
+            && let Some(init) = file.init
+        {
+            files::init(&file.path, init);
+        }
         let report = begin(report, &tracker.watch);
         Entry {
-            task: self.task(&tracker, notification),
+            _task: self.task(&tracker, notification),
             tracker,
             notification: notification.clone(),
             verdict,
@@ -139,34 +233,25 @@ impl Trackers {
         }
     }
 
-    fn task(&self, tracker: &Tracker, notification: &Notification) -> JoinHandle<()> {
-        let findings = self.findings.clone();
-        let name = tracker.name.clone();
-        let incarnation = self.incarnations;
-        let tell = move |result, detail| {
-            let finding = Finding {
-                tracker: name.clone(),
-                incarnation,
-                result,
-                detail,
-            };
-            // Nobody listens only while everything ends.
-            let _ = findings.send(finding);
+    fn task(&self, tracker: &Tracker, notification: &Notification) -> Option<Task> {
+        let Watch::Script(script) = &tracker.watch else {
+            return None;
         };
-        match &tracker.watch {
-            Watch::Script(script) => {
-                let script = script.clone();
-                let program = super::program(&script.command, notification);
-                tokio::spawn(script::watch(script, program, self.slots.clone(), tell))
-            }
-            _ => tokio::spawn(std::future::pending()),
-        }
+        let findings = self.findings.clone();
+        let origin = Origin {
+            tracker: tracker.name.clone(),
+            incarnation: self.incarnations,
+        };
+        let tell = move |result, detail| origin.send(&findings, result, detail);
+        let program = super::program(&script.command, notification);
+        let watch = script::watch(script.clone(), program, self.slots.clone(), tell);
+        Some(Task(tokio::spawn(watch)))
     }
 
     /// Takes a result in; returns it when it changed the state.
     pub(super) fn found(&mut self, finding: Finding) -> Option<Measured> {
-        let entry = self.entries.get_mut(&finding.tracker);
-        let entry = entry.filter(|entry| entry.incarnation == finding.incarnation);
+        let entry = self.entries.get_mut(&finding.origin.tracker);
+        let entry = entry.filter(|entry| entry.incarnation == finding.origin.incarnation);
         entry?.take(finding)
     }
 
@@ -210,6 +295,13 @@ fn kind(watch: &Watch) -> &'static str {
 }
 
 impl Entry {
+    fn origin(&self) -> Origin {
+        Origin {
+            tracker: self.tracker.name.clone(),
+            incarnation: self.incarnation,
+        }
+    }
+
     fn measured(&self) -> Option<Measured> {
         Some(Measured {
             tracker: self.tracker.name.clone(),
@@ -231,6 +323,7 @@ impl Entry {
                     _ => Measure::Down,
                 }
             }
+            Found::State(value) => value,
         };
         report.detail = finding.detail;
         if report.value == Some(value) {

@@ -18,6 +18,7 @@ mod announcer;
 mod engine;
 mod identify;
 mod messages;
+mod ping;
 mod watch;
 
 use std::path::Path;
@@ -26,6 +27,7 @@ use thiserror::Error;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use self::messages::{Predecessor, Setup, ToAdverts, ToMain};
+use self::ping::Pings;
 use super::Kind;
 use super::protocol::{self, Snapshot};
 use super::session::{self, Event, Heartbeat, Session};
@@ -63,15 +65,17 @@ pub async fn run(runtime_dir: &Path) -> Result<(), Error> {
     let (to_main, mut from_threads) = unbounded_channel();
     let thread = |name| move |source| Error::Thread { name, source };
     addresses::spawn(addresses_queue, to_adverts.clone(), to_main)?;
+    let pings = Pings::spawn(to_adverts.clone()).map_err(thread("pings"))?;
     let identify = identify::spawn(to_adverts.clone()).map_err(thread("identify"))?;
     adverts::spawn(adverts_queue, to_addresses, identify, heartbeat).map_err(thread("adverts"))?;
-    serve(&mut session, &to_adverts, &mut from_threads).await;
+    serve(&mut session, &to_adverts, &pings, &mut from_threads).await;
     Ok(())
 }
 
 async fn serve(
     session: &mut Session,
     to_adverts: &UnboundedSender<ToAdverts>,
+    pings: &Pings,
     from_threads: &mut UnboundedReceiver<ToMain>,
 ) {
     // The threads end only with the process, so sending does not fail.
@@ -81,6 +85,7 @@ async fn serve(
         tokio::select! {
             event = session.next() => match event {
                 Event::Configure { id, config, resume } => {
+                    pings.set(&config.vrrp.trackers);
                     let left = resume.and_then(|resume| left_over(*resume));
                     tell(ToAdverts::Configure {
                         id,
