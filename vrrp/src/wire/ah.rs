@@ -18,8 +18,10 @@
 //!
 //! # Sequence numbers
 //!
-//! A sender counts its messages up and starts with the seconds since 1970, or with what it heard
-//! from others if that is more: a process that lost its state is then still ahead of its past.
+//! A sender counts its messages up, on from what it heard from others if that is more, and never
+//! stays behind the seconds since 1970: a process that lost its state is then still ahead of its
+//! past, as hardly more than one message a second is sent, intervals being whole seconds. (Only with
+//! several unicast peers it is more.)
 //! (keepalived has one counter for what it sends and what it hears, and refuses for good whatever is
 //! not above it.)
 //! A receiver refuses what is not above the last one accepted from the same address, except from a
@@ -203,11 +205,8 @@ impl Sequences {
     /// The identification and the sequence number of the next packet.
     pub(super) fn next(&mut self, wall: Duration) -> (u16, u32) {
         self.identification = self.identification.wrapping_add(1).max(1);
-        let start = u32::try_from(wall.as_secs()).unwrap_or(1).max(1);
-        self.last = match self.last {
-            0 => start,
-            last => last.wrapping_add(1).max(1),
-        };
+        let clock = u32::try_from(wall.as_secs()).unwrap_or(1).max(1);
+        self.last = self.last.wrapping_add(1).max(clock);
         (self.identification, self.last)
     }
 

@@ -86,6 +86,17 @@ fn what_was_heard_is_counted_on_from() {
 }
 
 #[test]
+fn what_was_heard_from_one_who_counts_from_1_is_not() {
+    let (mut one, mut two) = pair();
+    one.noon = Duration::ZERO;
+    let octets = one.send(SECOND);
+    two.hear(SECOND, one.path, &octets).unwrap();
+    let octets = two.send(2 * SECOND);
+    let sequence = u32::from_be_bytes(octets[28..32].try_into().unwrap());
+    assert_eq!(u64::from(sequence), (two.noon + 2 * SECOND).as_secs());
+}
+
+#[test]
 fn a_clock_set_back_does_not_shut_a_peer_out() {
     let (mut sender, mut hearer) = pair();
     let octets = sender.send(SECOND);
