@@ -150,6 +150,8 @@ pub const PING_RISE: u32 = 2;
 pub const PING_FALL: u32 = 3;
 /// Members of one group keep their order.
 pub const TRACKING_WEIGHT: bool = false;
+/// As long as the next event of the same instance waits for the program.
+pub const NOTIFY_TIMEOUT: Duration = Duration::from_secs(60);
 /// Priorities change often where weights are.
 pub const NOTIFY_PRIORITY_CHANGES: bool = false;
 /// Only what is asked for.

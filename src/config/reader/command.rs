@@ -2,7 +2,7 @@
 
 use super::super::findings::{Code, Findings};
 use super::super::raw::{Spanned, Value};
-use super::super::schema::{Free, notify as keys};
+use super::super::schema::{Free, TableKind, notify as keys};
 use super::super::section::{self, Section};
 use crate::model::{Command, RunAs};
 
@@ -17,22 +17,46 @@ pub(super) fn optional(
 
 /// A command in any of its forms: a string, a list of words, a table.
 pub(super) fn read(name: &str, raw: &Spanned<Value>, findings: &mut Findings) -> Option<Command> {
+    from(&keys::COMMAND_TABLE, name, raw, findings).map(|(section, command)| Command {
+        timeout: section.and_then(|section| section.get(&keys::TIMEOUT, findings)),
+        ..command
+    })
+}
+
+/// The same of a program that has no end: without a timeout.
+pub(super) fn endless(
+    section: &Section<'_>,
+    key: &Free,
+    findings: &mut Findings,
+) -> Option<Command> {
+    let raw = section.free(key)?;
+    from(&keys::READER_TABLE, key.name, raw, findings).map(|(_, command)| command)
+}
+
+/// The command, and the table of `kind` if it is in one.
+fn from<'t>(
+    kind: &'static TableKind,
+    name: &str,
+    raw: &'t Spanned<Value>,
+    findings: &mut Findings,
+) -> Option<(Option<Section<'t>>, Command)> {
     let Value::Table(table) = &raw.value else {
-        return Some(Command {
+        let command = Command {
             words: program(name, raw, None, findings)?,
             user: None,
             timeout: None,
-        });
+        };
+        return Some((None, command));
     };
-    let section = Section::open(table, raw.span, &keys::COMMAND_TABLE, findings);
+    let section = Section::open(table, raw.span, kind, findings);
     let user = run_as(&section, &keys::USER, findings);
-    let timeout = section.get(&keys::TIMEOUT, findings);
     let written = section.required(&keys::COMMAND, findings)?;
-    Some(Command {
+    let command = Command {
         words: program(keys::COMMAND.name, written, user.as_ref(), findings)?,
         user,
-        timeout,
-    })
+        timeout: None,
+    };
+    Some((Some(section), command))
 }
 
 /// The words of a command that `user` runs, the first of which is the path of a

@@ -31,7 +31,7 @@ pub(super) fn read(section: &Section<'_>, findings: &mut Findings) -> Global {
 fn fifo(section: &Section<'_>, key: &Free, findings: &mut Findings) -> Option<Fifo> {
     let table = section.sub(key, &keys::FIFO_TABLE, findings)?;
     let owner = command::run_as(&table, &keys::FIFO_OWNER, findings);
-    let script = command::optional(&table, &keys::FIFO_SCRIPT, findings);
+    let script = command::endless(&table, &keys::FIFO_SCRIPT, findings);
     let raw = table.required(&keys::FIFO_PATH, findings)?;
     Some(Fifo {
         path: command::path(&keys::FIFO_PATH, raw, findings)?,

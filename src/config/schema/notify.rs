@@ -85,11 +85,18 @@ pub(in crate::config) const COMMAND_TABLE: TableKind = TableKind {
     doc: "A program with more to say than its words.",
     keys: &[&COMMAND, &USER, &TIMEOUT],
 };
+
+/// The reader of a FIFO, which has no end.
+pub(in crate::config) const READER_TABLE: TableKind = TableKind {
+    header: "script = { command = ... }",
+    doc: "",
+    keys: &[&COMMAND, &USER],
+};
 pub(in crate::config) const COMMAND: Free = super::track::COMMAND;
 pub(in crate::config) const USER: Free = super::track::USER;
 pub(in crate::config) const TIMEOUT: Key<Duration> = Key {
     name: "timeout",
-    preset: Preset::Unset("that of its use"),
+    preset: Preset::Value(defaults::NOTIFY_TIMEOUT),
     min: Duration::from_millis(1),
     max: Duration::from_secs(86_400),
     doc: "after which it is ended",

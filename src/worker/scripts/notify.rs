@@ -1,7 +1,6 @@
 //! Telling others: programs, FIFOs.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::UnboundedSender;
@@ -13,13 +12,10 @@ use super::run::{KILL_AFTER, Outcome, Run, Tie};
 use super::script::{self, HOLDS_ITS_PLACE, Slots};
 use crate::kernel::clock;
 use crate::kernel::process::Mark;
+use crate::model::defaults::NOTIFY_TIMEOUT;
 use crate::model::{Config, Event, Notification, Notify, Subject};
 use crate::status::{NotifyReport, RunningJob, Told};
 use crate::telling::{Job, Outbox, line};
-
-/// How long a program may take where nothing else is said: as long as its subject's next
-/// event waits for it.
-pub(super) const NOTIFY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How far programs are.
 #[derive(Debug)]
