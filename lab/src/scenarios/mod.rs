@@ -14,6 +14,7 @@ mod scale;
 mod selftest;
 mod site;
 mod trouble;
+mod upgrade;
 
 use std::time::Duration;
 
@@ -70,7 +71,7 @@ impl Scenario {
 }
 
 /// Every scenario, subject by subject.
-const SUBJECTS: [&[Scenario]; 14] = [
+const SUBJECTS: [&[Scenario]; 15] = [
     selftest::SCENARIOS,
     site::SCENARIOS,
     checks::SCENARIOS,
@@ -84,6 +85,7 @@ const SUBJECTS: [&[Scenario]; 14] = [
     examples::SCENARIOS,
     operator::SCENARIOS,
     trouble::SCENARIOS,
+    upgrade::SCENARIOS,
     scale::SCENARIOS,
 ];
 

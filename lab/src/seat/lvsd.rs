@@ -54,6 +54,19 @@ impl Lvsd {
         self.host.run_list(&command)
     }
 
+    /// Runs `lvsd` with these words, which must not succeed; what it says.
+    ///
+    /// # Errors
+    /// When it cannot be run, or succeeds.
+    pub fn refusal(&self, words: &[&str]) -> Result<String> {
+        let mut command = vec![self.program.as_str()];
+        command.extend(words);
+        let output = self.host.try_run(&command, Duration::from_secs(60))?;
+        let text = format!("{}{}", output.stdout, output.stderr);
+        crate::ensure!(output.code == Some(1), "status {:?}: {text}", output.code);
+        Ok(text)
+    }
+
     /// `lvsd reload`.
     ///
     /// # Errors
