@@ -19,7 +19,8 @@
 //! back is given its last snapshot and resumes. A worker that loses its
 //! supervisor keeps serving for [`session::ORPHAN_GRACE`], long enough for a
 //! service manager to start a new one, which takes over with
-//! `SIGUSR1` ("write your snapshot and leave everything as it is").
+//! `SIGUSR1` ("write your snapshot and leave everything as it is"). A restart
+//! and an upgrade are the same on purpose ([`supervisor::succession`]).
 
 pub mod channel;
 pub mod checker;

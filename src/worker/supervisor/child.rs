@@ -13,6 +13,7 @@ use tokio::process::Command;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::kernel::service_manager;
+use crate::model::VrrpInstance;
 use crate::worker::Kind;
 use crate::worker::channel::{self, Sender};
 use crate::worker::protocol::{FromWorker, ToWorker};
@@ -24,6 +25,13 @@ pub const HELLO_INTERVAL: Duration = Duration::from_secs(1);
 /// in questions, not in time: a supervisor that was stopped itself has asked
 /// nothing.
 const PATIENCE: u32 = 10;
+/// The same for a vrrp worker with adverts of at most [`QUICK`]: its peers have
+/// taken over by then, and the addresses of a worker that hangs answer here
+/// too. Not fewer, for a kill that was not needed is a restart more on a host
+/// that has no time to spare.
+const QUICK_PATIENCE: u32 = 4;
+/// See [`QUICK_PATIENCE`].
+const QUICK: Duration = Duration::from_secs(1);
 /// The part that must never stall shows itself every second.
 const STALLED: Duration = Duration::from_secs(3);
 /// A worker that ran for this long has started well: the back-off begins anew.
@@ -192,9 +200,10 @@ impl Running {
         self.reported = true;
     }
 
-    /// Asks for a sign of life; kills the process when it has given none.
-    pub fn watch(&mut self, kind: Kind) {
-        let patience_over = self.unanswered.max(self.stalled) >= PATIENCE;
+    /// Asks for a sign of life; kills the process when it has left so many
+    /// questions unanswered.
+    pub fn watch(&mut self, kind: Kind, patience: u32) {
+        let patience_over = self.unanswered.max(self.stalled) >= patience;
         if patience_over && !self.killed {
             tracing::error!(
                 event = "worker_hung", worker = %kind, pid = self.pid,
@@ -202,6 +211,11 @@ impl Running {
             );
             self.kill();
         }
+        self.ask();
+    }
+
+    /// Asks for a sign of life.
+    pub fn ask(&mut self) {
         self.seq += 1;
         self.unanswered = self.unanswered.saturating_add(1);
         self.send(&ToWorker::Hello { seq: self.seq });
@@ -234,6 +248,17 @@ impl Running {
     #[must_use]
     pub const fn started(&self) -> Mono {
         self.started
+    }
+}
+
+/// How many questions in a row a worker may leave unanswered.
+#[must_use]
+pub fn patience(kind: Kind, instances: &[VrrpInstance]) -> u32 {
+    let quick = instances.iter().any(|one| one.advert_interval <= QUICK);
+    if kind == Kind::Vrrp && quick {
+        QUICK_PATIENCE
+    } else {
+        PATIENCE
     }
 }
 
@@ -279,14 +304,14 @@ mod tests {
     async fn questions_count_and_not_time() {
         let mut worker = running();
         // The supervisor itself stood still for an hour, and asks again.
-        worker.watch(Kind::Vrrp);
+        worker.watch(Kind::Vrrp, PATIENCE);
         assert!(!worker.killed);
         worker.heard(at(3_600));
         for _ in 0..PATIENCE {
-            worker.watch(Kind::Vrrp);
+            worker.watch(Kind::Vrrp, PATIENCE);
         }
         assert!(!worker.killed, "the last question may still be answered");
-        worker.watch(Kind::Vrrp);
+        worker.watch(Kind::Vrrp, PATIENCE);
         assert!(worker.killed);
     }
 
@@ -297,7 +322,7 @@ mod tests {
         for second in 1..=u64::from(PATIENCE) + 3 {
             worker.heard(at(second));
             worker.hello(at(second), at(0));
-            worker.watch(Kind::Vrrp);
+            worker.watch(Kind::Vrrp, PATIENCE);
         }
         assert!(worker.killed);
         assert_eq!(worker.alive_until(at(14)), Some(at(0)));

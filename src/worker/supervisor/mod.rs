@@ -423,7 +423,7 @@ impl Supervisor {
         let now = clock::monotonic_now();
         for (&kind, seat) in &mut self.seats {
             if let Some(running) = &mut seat.running {
-                running.watch(kind);
+                running.watch(kind, child::patience(kind, &self.config.vrrp_instances));
                 // Whoever finds this file after the death of us all must know
                 // how old the advertisements are.
                 if kind == Kind::Vrrp

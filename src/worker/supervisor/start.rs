@@ -35,7 +35,7 @@ impl Supervisor {
         seat.stopped = false;
         match started {
             Ok(mut running) => {
-                running.watch(kind);
+                running.ask();
                 seat.running = Some(running);
             }
             Err(error) => {
@@ -87,7 +87,7 @@ impl Supervisor {
         }
         running.put_in_charge(clock::monotonic_now());
         // Its next hello shows that it works.
-        running.watch(kind);
+        running.ask();
         tracing::info!(event = "worker_started", worker = %kind, pid = running.pid, resume = resumes);
         seat.sent = part;
     }

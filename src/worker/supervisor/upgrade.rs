@@ -379,7 +379,7 @@ pub async fn rehearse_workers(runtime_dir: &Path) -> Result<(), String> {
         let now = clock::monotonic_now();
         let mut worker = Running::start(kind, runtime_dir, number, now, true, &events)
             .map_err(|error| format!("cannot start a {kind} worker: {error}"))?;
-        worker.watch(kind);
+        worker.ask();
         workers.push((kind, worker));
     }
     let mut missing = Kind::ALL.to_vec();
