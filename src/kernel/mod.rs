@@ -31,6 +31,7 @@ pub mod ipvs;
 pub mod lock;
 pub mod monitor;
 pub mod netlink;
+pub mod nft;
 pub mod packet;
 pub mod preflight;
 pub mod privilege;

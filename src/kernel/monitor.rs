@@ -1,4 +1,4 @@
-//! What happens to links and addresses, as it happens.
+//! What happens to links, addresses, routes and rules, as it happens.
 //!
 //! Open the monitor first, read the tables ([`super::rtnl`]) second, then
 //! follow the events: that way nothing falls in between. An event may repeat
@@ -15,16 +15,26 @@ use tokio::io::unix::AsyncFd;
 
 use super::netlink::{Messages, NETLINK_ROUTE};
 use super::ready;
-use super::rtnl::{Address, Link};
+use super::rtnl::{Address, Link, parse_route, parse_rule};
+use crate::reconcile::route::Route;
+use crate::reconcile::rule::Rule;
 
 // Message types and groups, from linux/rtnetlink.h.
 const RTM_NEWLINK: u16 = 16;
 const RTM_DELLINK: u16 = 17;
 const RTM_NEWADDR: u16 = 20;
 const RTM_DELADDR: u16 = 21;
+const RTM_NEWROUTE: u16 = 24;
+const RTM_DELROUTE: u16 = 25;
+const RTM_NEWRULE: u16 = 32;
+const RTM_DELRULE: u16 = 33;
 const RTNLGRP_LINK: u32 = 1;
 const RTNLGRP_IPV4_IFADDR: u32 = 5;
+const RTNLGRP_IPV4_ROUTE: u32 = 7;
+const RTNLGRP_IPV4_RULE: u32 = 8;
 const RTNLGRP_IPV6_IFADDR: u32 = 9;
+const RTNLGRP_IPV6_ROUTE: u32 = 11;
+const RTNLGRP_IPV6_RULE: u32 = 19;
 
 /// The receive buffer asked for, in bytes: a host may take hundreds of
 /// interfaces down at once.
@@ -43,6 +53,10 @@ pub enum Event {
     AddressAdded(Address),
     /// An address is no more. The kernel tells of one that goes with its link.
     AddressRemoved(Address),
+    /// A route is new, has changed, or is no more.
+    Route(Box<Route>),
+    /// A rule is new or is no more.
+    Rule(Box<Rule>),
     /// Events were lost, or one could not be understood: read the tables
     /// again.
     Overrun,
@@ -82,6 +96,29 @@ impl Monitor {
             buffer: vec![0; MAX_DATAGRAM],
             waiting: VecDeque::new(),
         })
+    }
+
+    /// Subscribes to the events of routes and rules too, or no longer. A host
+    /// that speaks BGP has many.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses.
+    pub fn follow(&mut self, routes: bool, rules: bool) -> io::Result<()> {
+        let socket = self.socket.get_mut();
+        for (wanted, groups) in [
+            (routes, [RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE]),
+            (rules, [RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE]),
+        ] {
+            for group in groups {
+                if wanted {
+                    socket.add_membership(group)?;
+                } else {
+                    socket.drop_membership(group)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The next event. May be dropped while it waits without losing one.
@@ -141,6 +178,8 @@ fn event(header: &NetlinkHeader, payload: &[u8]) -> Result<Option<Event>, Decode
         RTM_DELLINK => Link::parse(payload)?.map(Event::LinkGone),
         RTM_NEWADDR => Address::parse(payload)?.map(Event::AddressAdded),
         RTM_DELADDR => Address::parse(payload)?.map(Event::AddressRemoved),
+        RTM_NEWROUTE | RTM_DELROUTE => parse_route(payload)?.map(Box::new).map(Event::Route),
+        RTM_NEWRULE | RTM_DELRULE => parse_rule(payload)?.map(Box::new).map(Event::Rule),
         _ => None,
     })
 }
@@ -160,7 +199,7 @@ mod tests {
         let seen = |batch: Batch| events(batch.as_bytes()).collect::<Vec<_>>();
         assert_eq!(seen(message(RTM_NEWLINK, &[0; 3])), [Event::Overrun]);
         assert_eq!(seen(message(RTM_DELADDR, &[0; 3])), [Event::Overrun]);
-        // A route, and a link message without a name.
+        // A multicast route, and a link message without a name.
         assert_eq!(seen(message(24, &[0; 12])), []);
         assert_eq!(seen(message(RTM_NEWLINK, &[0; 16])), []);
         // A port that left its bridge (AF_BRIDGE): the link is still there.

@@ -153,6 +153,10 @@ mod tests {
             multicast: true,
             mac: None,
             mtu: 1500,
+            parent: None,
+            master: None,
+            kind: None,
+            ours: false,
         }
     }
 

@@ -1,98 +1,41 @@
-//! Links and addresses, read and changed through rtnetlink.
+//! Links, addresses, routes and rules, read and changed through rtnetlink.
 //!
 //! Addresses we add carry our mark ([`OURS`] in `IFA_PROTO`, Linux 5.18), so
 //! that a later generation of the daemon, and the fence, know them from the
 //! administrator's. An older kernel drops the mark in silence:
 //! what is read back tells.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::os::fd::AsFd;
 
-use netlink_packet_core::NetlinkHeader;
-use netlink_packet_core::{
-    DecodeError, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, NetlinkDeserializable,
-};
-use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_core::{DecodeError, NetlinkDeserializable, NetlinkHeader};
 use netlink_packet_route::address::AddressMessage;
 use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkMessage};
+use netlink_packet_route::route::{RouteAttribute, RouteMessage};
+use netlink_packet_route::rule::RuleMessage;
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use rustix::io::Errno;
 
-use super::netlink::{Batch, Error, ErrorKind, NETLINK_ROUTE, Refusal, Socket};
+use super::netlink::{Batch, Error, ErrorKind, NETLINK_ROUTE, Socket};
+use crate::reconcile::route::Route;
+use crate::reconcile::rule::Rule;
 
 mod address;
 mod link;
+mod op;
+mod route;
+mod rule;
 
 pub use address::{
-    Address, AddressKey, DADFAILED, DEPRECATED, NewAddress, OURS, SECONDARY, TENTATIVE,
-    source_address, usable_addresses,
+    Address, AddressKey, DADFAILED, DEPRECATED, FOREVER, HOME, NODAD, NOPREFIXROUTE, NewAddress,
+    OURS, SECONDARY, TENTATIVE, source_address, usable_addresses,
 };
 pub use link::Link;
+pub use op::{AddressOp, Change, LinkOp, Op, RouteOp, RuleOp};
 
 /// The longest interface name, in bytes (`IFNAMSIZ` less the final zero).
 pub const MAX_INTERFACE_NAME: usize = 15;
-
-/// A change of one address.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum AddressOp {
-    /// Add it.
-    Add(NewAddress),
-    /// Add it, or give the one that is there this mark and these lifetimes
-    /// (label, scope and prefix cannot be changed in place).
-    Replace(NewAddress),
-    /// Take it away.
-    Delete(AddressKey),
-}
-
-impl AddressOp {
-    /// Which address it changes.
-    #[must_use]
-    pub fn key(&self) -> AddressKey {
-        match self {
-            Self::Add(new) | Self::Replace(new) => new.key,
-            Self::Delete(key) => *key,
-        }
-    }
-
-    fn message(&self) -> (u16, RouteNetlinkMessage) {
-        match self {
-            Self::Add(new) => (
-                NLM_F_CREATE | NLM_F_EXCL,
-                RouteNetlinkMessage::NewAddress(new.message()),
-            ),
-            Self::Replace(new) => (
-                NLM_F_CREATE | NLM_F_REPLACE,
-                RouteNetlinkMessage::NewAddress(new.message()),
-            ),
-            Self::Delete(key) => (0, RouteNetlinkMessage::DelAddress(key.message())),
-        }
-    }
-
-    /// What a verdict of the kernel's means: some refusals say that the
-    /// address already is as it should be.
-    fn judge(&self, outcome: Result<(), Refusal>) -> Result<Change, Refusal> {
-        match (self, outcome) {
-            (_, Ok(())) => Ok(Change::Done),
-            (Self::Add(_), Err(refusal)) if refusal.errno == Errno::EXIST => Ok(Change::AlreadySo),
-            // ENODEV: the address went with its interface.
-            (Self::Delete(_), Err(refusal))
-                if matches!(refusal.errno, Errno::ADDRNOTAVAIL | Errno::NODEV) =>
-            {
-                Ok(Change::AlreadySo)
-            }
-            (_, Err(refusal)) => Err(refusal),
-        }
-    }
-}
-
-/// What came of a change the kernel did not refuse.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// The kernel did it.
-    Done,
-    /// Nothing was to be done. An address that was there already need not
-    /// carry our mark, label or scope.
-    AlreadySo,
-}
 
 /// A connection to rtnetlink, for requests. Events: [`super::monitor`].
 #[derive(Debug)]
@@ -163,26 +106,74 @@ impl Rtnl {
         Ok(entries.into_iter().filter_map(|entry| entry.0).collect())
     }
 
-    /// Adds an address.
+    /// The routes that one of `protocols` installed (`rtm_protocol`), in every
+    /// table. The kernel picks them, where it can: a full table stays there.
     ///
     /// # Errors
     ///
-    /// When the kernel refuses for another reason than that it is there
-    /// already.
-    pub fn add_address(&mut self, new: &NewAddress) -> Result<Change, Error> {
-        self.change(&AddressOp::Add(new.clone()))
+    /// When the kernel's table cannot be read.
+    pub fn routes_of(&mut self, protocols: &BTreeSet<u8>) -> Result<Vec<Route>, Error> {
+        let mut routes = Vec::new();
+        for protocol in protocols {
+            for ipv6 in [false, true] {
+                routes.extend(self.dump_routes(route::dump_message(ipv6, Some(*protocol)))?);
+            }
+        }
+        // A kernel that does not pick lists all of them, each time.
+        routes.retain(|route| protocols.contains(&route.identity.protocol));
+        routes.dedup();
+        Ok(routes)
     }
 
-    /// Takes an address away.
+    /// The routes of one family in one table.
     ///
     /// # Errors
     ///
-    /// When the kernel refuses for another reason than that it is not there.
-    pub fn delete_address(&mut self, key: &AddressKey) -> Result<Change, Error> {
-        self.change(&AddressOp::Delete(*key))
+    /// When the kernel's table cannot be read.
+    pub fn routes_in(&mut self, ipv6: bool, table: u32) -> Result<Vec<Route>, Error> {
+        let mut request = route::dump_message(ipv6, None);
+        request.attributes = vec![RouteAttribute::Table(table)];
+        match self.dump_routes(request) {
+            // There is no such table.
+            Err(error) if error.refused() == Some(Errno::NOENT) => Ok(Vec::new()),
+            routes => {
+                let mut routes = routes?;
+                routes.retain(|route| route.identity.table == table);
+                Ok(routes)
+            }
+        }
     }
 
-    fn change(&mut self, op: &AddressOp) -> Result<Change, Error> {
+    fn dump_routes(&mut self, request: RouteMessage) -> Result<Vec<Route>, Error> {
+        let request = RouteNetlinkMessage::GetRoute(request);
+        let entries: Vec<Entry<Route>> = self.socket.dump(&"list routes", &request)?;
+        Ok(entries.into_iter().filter_map(|entry| entry.0).collect())
+    }
+
+    /// Every IPv4 and IPv6 rule, less those that ours cannot be like.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel's table cannot be read.
+    pub fn rules(&mut self) -> Result<Vec<Rule>, Error> {
+        let mut rules = Vec::new();
+        for family in [AddressFamily::Inet, AddressFamily::Inet6] {
+            let mut request = RuleMessage::default();
+            request.header.family = family;
+            let request = RouteNetlinkMessage::GetRule(request);
+            let entries: Vec<Entry<Rule>> = self.socket.dump(&"list rules", &request)?;
+            rules.extend(entries.into_iter().filter_map(|entry| entry.0));
+        }
+        Ok(rules)
+    }
+
+    /// Makes one change.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses for another reason than that nothing is to be
+    /// done.
+    pub fn change(&mut self, op: &Op) -> Result<Change, Error> {
         self.apply(std::slice::from_ref(op))?
             .pop()
             .unwrap_or(Ok(Change::AlreadySo))
@@ -196,7 +187,7 @@ impl Rtnl {
     ///
     /// An error of the whole means that it is unknown which changes were
     /// made: read the addresses again.
-    pub fn apply(&mut self, ops: &[AddressOp]) -> Result<Vec<Result<Change, Error>>, Error> {
+    pub fn apply(&mut self, ops: &[Op]) -> Result<Vec<Result<Change, Error>>, Error> {
         let mut batch = Batch::new();
         for op in ops {
             let (flags, message) = op.message();
@@ -204,29 +195,43 @@ impl Rtnl {
         }
         let outcomes = self
             .socket
-            .run(&format_args!("change {} addresses", ops.len()), batch)?;
+            .run(&format_args!("make {} changes", ops.len()), batch)?;
         Ok(ops
             .iter()
             .zip(outcomes)
             .map(|(op, outcome)| {
                 op.judge(outcome).map_err(|refusal| Error {
-                    attempt: self.describe(op),
+                    attempt: op.describe(|index| self.name_of(index)),
                     kind: ErrorKind::Refused(refusal),
                 })
             })
             .collect())
     }
 
-    fn describe(&self, op: &AddressOp) -> String {
-        let key = op.key();
-        let interface = rustix::net::netdevice::index_to_name(self.socket.as_fd(), key.index)
-            .unwrap_or_else(|_| format!("interface {}", key.index));
-        match op {
-            AddressOp::Add(_) => format!("add {key} to {interface}"),
-            AddressOp::Replace(_) => format!("replace {key} on {interface}"),
-            AddressOp::Delete(_) => format!("delete {key} from {interface}"),
-        }
+    fn name_of(&self, index: u32) -> String {
+        rustix::net::netdevice::index_to_name(self.socket.as_fd(), index)
+            .unwrap_or_else(|_| format!("interface {index}"))
     }
+}
+
+/// Reads the payload of an `RTM_NEWROUTE` or `RTM_DELROUTE`; `None` for one that
+/// ours cannot be like.
+///
+/// # Errors
+///
+/// When the payload is shorter than its header.
+pub fn parse_route(payload: &[u8]) -> Result<Option<Route>, DecodeError> {
+    Route::from_payload(payload)
+}
+
+/// Reads the payload of an `RTM_NEWRULE` or `RTM_DELRULE`; `None` for one that
+/// ours cannot be like.
+///
+/// # Errors
+///
+/// When the payload is shorter than its header.
+pub fn parse_rule(payload: &[u8]) -> Result<Option<Rule>, DecodeError> {
+    Rule::from_payload(payload)
 }
 
 /// Interface statistics are most of an answer, and nobody reads them here.

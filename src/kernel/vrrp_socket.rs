@@ -214,6 +214,8 @@ fn configured_v6(ifindex: u32) -> io::Result<Socket> {
     socket.set_tclass_v6(u32::from(NETWORK_CONTROL))?;
     socket.set_priority(PRIORITY)?;
     socket.set_recv_hoplimit_v6(true)?;
+    // A virtual router's own interface sends from the link-local address of the one below.
+    socket.set_freebind_v6(true)?;
     setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true)?;
     Ok(socket)
 }

@@ -1,23 +1,17 @@
 //! Interface addresses: which to add, change and remove.
 //!
-//! An address is ours when it is desired, when we put it there before
-//! ([`Ownership::managed`]) or when it bears our tag ([`Ownership::tag`]).
-//! Addresses of anybody else are never touched.
-//!
 //! One thing the kernel does is outside this comparison: deleting the first
 //! IPv4 address of a subnet takes the others of that subnet along unless the
 //! interface's `promote_secondaries` is set. The next observation shows the
 //! loss, and the next comparison repairs it.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use serde::{Deserialize, Serialize};
 
 use super::drift::Changes;
-use super::level::{self, Pair};
-use super::{Drift, Found, Plan};
+use super::owned::Entry;
 
 /// `IFA_PROTO` of the addresses that we add: the protocol number of VRRP.
 ///
@@ -35,17 +29,26 @@ pub struct Identity {
     /// Length of the prefix for IPv4, where one address can be there once per
     /// prefix; `None` for IPv6, where it can be there once only.
     pub subnet: Option<u8>,
+    /// The other end of an IPv4 point-to-point address: one address can be there
+    /// once per peer.
+    pub peer: Option<Ipv4Addr>,
 }
 
 impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "address {}", self.address)?;
+        if let Some(peer) = self.peer {
+            write!(f, " peer {peer}")?;
+        }
         if let Some(subnet) = self.subnet {
             write!(f, "/{subnet}")?;
         }
         write!(f, " on interface {}", self.interface)
     }
 }
+
+/// What a lifetime without end is in seconds (`INFINITY_LIFE_TIME`).
+pub const FOREVER: u32 = u32::MAX;
 
 /// An address of an interface.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,21 +65,41 @@ pub struct Address {
     /// `ifa_scope`, an `RT_SCOPE_*`: 0 global, 253 link, 254 host. Only
     /// compared for IPv4; the kernel derives that of an IPv6 address.
     pub scope: u8,
+    /// `IFA_BROADCAST`, IPv4 only.
+    pub broadcast: Option<Ipv4Addr>,
+    /// The other end of a point-to-point address; `prefix_len` is then its.
+    pub peer: Option<IpAddr>,
+    /// Preferred lifetime, in seconds: [`FOREVER`], or 0 for an address that is
+    /// no source of connections. One that ends runs down, so it is only compared
+    /// whether it does.
+    pub preferred: u32,
+    /// `IFA_F_HOMEADDRESS`, IPv6 only.
+    pub home: bool,
+    /// `IFA_F_NOPREFIXROUTE`.
+    pub noprefixroute: bool,
+    /// `IFA_F_NODAD` when it is added. The kernel does not keep it; not compared.
+    pub nodad: bool,
     /// `IFA_PROTO`, who added it. `None` or 0: nobody said.
     pub proto: Option<u8>,
 }
 
 impl Address {
-    /// What the kernel tells this address apart by.
+    /// An address with nothing special about it.
     #[must_use]
-    pub const fn identity(&self) -> Identity {
-        Identity {
-            interface: self.interface,
-            address: self.address,
-            subnet: match self.address {
-                IpAddr::V4(_) => Some(self.prefix_len),
-                IpAddr::V6(_) => None,
-            },
+    pub const fn plain(interface: u32, address: IpAddr, prefix_len: u8) -> Self {
+        Self {
+            interface,
+            address,
+            prefix_len,
+            label: None,
+            scope: 0,
+            broadcast: None,
+            peer: None,
+            preferred: FOREVER,
+            home: false,
+            noprefixroute: false,
+            nodad: true,
+            proto: None,
         }
     }
 }
@@ -91,114 +114,41 @@ impl fmt::Display for Address {
     }
 }
 
-/// Addresses by identity.
-pub type Table = BTreeMap<Identity, Address>;
+impl Entry for Address {
+    type Identity = Identity;
 
-/// A table of the given addresses; of two with one identity the later stays.
-#[must_use]
-pub fn table(addresses: impl IntoIterator<Item = Address>) -> Table {
-    addresses
-        .into_iter()
-        .map(|address| (address.identity(), address))
-        .collect()
-}
-
-/// Which observed addresses are ours although they are not desired.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ownership {
-    /// Those that we added before and may not have removed yet.
-    pub managed: BTreeSet<Identity>,
-    /// Our value of `IFA_PROTO`: an address that bears it is ours, and an
-    /// adopted one is given it. `None` where the kernel has no `IFA_PROTO`;
-    /// then it is not compared.
-    pub tag: Option<u8>,
-}
-
-impl Ownership {
-    /// True when an observed address may be changed or removed, given that
-    /// it is not desired.
-    #[must_use]
-    pub fn holds(&self, observed: &Address) -> bool {
-        let tagged = self.tag.is_some() && observed.proto == self.tag;
-        tagged || self.managed.contains(&observed.identity())
-    }
-}
-
-/// One thing to do to the kernel's addresses.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Op {
-    /// `RTM_NEWADDR` with `NLM_F_CREATE | NLM_F_EXCL`.
-    Add(Address),
-    /// `RTM_NEWADDR` with `NLM_F_REPLACE`: only the tag differs.
-    Retag(Address),
-    /// `RTM_DELADDR` of the first, then [`Op::Add`] of the second: the kernel
-    /// cannot change label, scope or IPv6 prefix in place.
-    Recreate {
-        /// As it is.
-        old: Address,
-        /// As it should be.
-        new: Address,
-    },
-    /// `RTM_DELADDR`.
-    Remove(Address),
-}
-
-/// What has to be done so that `observed` holds `desired`, in order.
-///
-/// `desired` addresses need no tag of their own: they are given
-/// [`Ownership::tag`].
-#[must_use]
-pub fn diff(desired: &Table, observed: &Table, ownership: &Ownership) -> Vec<Op> {
-    let mut plan = Plan::new();
-    for (_, pair) in level::join(desired, observed) {
-        match pair {
-            Pair::Missing(desired) => plan.gain(Op::Add(tagged(desired, ownership))),
-            Pair::Both { desired, observed } => {
-                let desired = tagged(desired, ownership);
-                if !changes(&desired, observed).is_empty() {
-                    plan.gain(Op::Recreate {
-                        old: observed.clone(),
-                        new: desired,
-                    });
-                } else if ownership.tag.is_some() && observed.proto != ownership.tag {
-                    plan.gain(Op::Retag(desired));
-                }
-            }
-            Pair::Extra(observed) if ownership.holds(observed) => {
-                plan.loss(Op::Remove(observed.clone()));
-            }
-            Pair::Extra(_) => {}
+    fn identity(&self) -> Identity {
+        Identity {
+            interface: self.interface,
+            address: self.address,
+            subnet: match self.address {
+                IpAddr::V4(_) => Some(self.prefix_len),
+                IpAddr::V6(_) => None,
+            },
+            peer: match (self.address, self.peer) {
+                (IpAddr::V4(_), Some(IpAddr::V4(peer))) => Some(peer),
+                _ => None,
+            },
         }
     }
-    plan.into_ops()
-}
 
-/// What differs between the addresses that we left (`expected`) and those
-/// that are there (`observed`). A missing tag is not drift: nobody can see it
-/// but us.
-#[must_use]
-pub fn drift(expected: &Table, observed: &Table, ownership: &Ownership) -> Vec<Drift<Identity>> {
-    level::join(expected, observed)
-        .filter_map(|(identity, pair)| {
-            let found = match pair {
-                Pair::Missing(_) => Found::Missing,
-                Pair::Both { desired, observed } => changes(desired, observed).into_found()?,
-                Pair::Extra(observed) if ownership.holds(observed) => Found::Unexpected,
-                Pair::Extra(_) => return None,
-            };
-            Some(Drift {
-                subject: *identity,
-                found,
-            })
-        })
-        .collect()
-}
+    fn mark(&self) -> Option<u8> {
+        self.proto
+    }
 
-fn tagged(desired: &Address, ownership: &Ownership) -> Address {
-    Address {
-        proto: ownership.tag.or(desired.proto),
-        ..desired.clone()
+    fn marked(self, mark: u8) -> Self {
+        Self {
+            proto: Some(mark),
+            ..self
+        }
+    }
+
+    fn changes(&self, observed: &Self) -> Changes {
+        changes(self, observed)
+    }
+
+    fn in_place(&self, observed: &Self) -> Changes {
+        in_place(self, observed)
     }
 }
 
@@ -218,13 +168,60 @@ fn changes(desired: &Address, observed: &Address) -> Changes {
             &observed.scope,
             ToString::to_string,
         );
+        changes.field(
+            "broadcast address",
+            &desired.broadcast,
+            &observed.broadcast,
+            or_none,
+        );
         if desired.label.is_some() {
-            changes.field("label", &desired.label, &observed.label, |label| {
-                label.clone().unwrap_or_else(|| "(none)".to_owned())
-            });
+            changes.field("label", &desired.label, &observed.label, or_none);
         }
+        changes.field(
+            "noprefixroute",
+            &desired.noprefixroute,
+            &observed.noprefixroute,
+            ToString::to_string,
+        );
+    } else {
+        changes.field("peer", &desired.peer, &observed.peer, or_none);
     }
     changes
+}
+
+/// The fields that can be changed in place and differ.
+fn in_place(desired: &Address, observed: &Address) -> Changes {
+    let mut changes = Changes::default();
+    let lasts = |address: &Address| address.preferred == FOREVER;
+    let is_source = |address: &Address| address.preferred != 0;
+    // A lifetime that ends has run down since it was given.
+    if lasts(desired) != lasts(observed) || is_source(observed) && !is_source(desired) {
+        changes.field(
+            "preferred lifetime",
+            &desired.preferred,
+            &observed.preferred,
+            |seconds| match *seconds {
+                FOREVER => "forever".to_owned(),
+                seconds => format!("{seconds} s"),
+            },
+        );
+    }
+    if desired.address.is_ipv6() {
+        changes.field("home", &desired.home, &observed.home, ToString::to_string);
+        changes.field(
+            "noprefixroute",
+            &desired.noprefixroute,
+            &observed.noprefixroute,
+            ToString::to_string,
+        );
+    }
+    changes
+}
+
+fn or_none<T: ToString>(value: &Option<T>) -> String {
+    value
+        .as_ref()
+        .map_or_else(|| "(none)".to_owned(), ToString::to_string)
 }
 
 #[cfg(test)]

@@ -1,27 +1,27 @@
 //! The properties of every level, for addresses.
 
+use std::collections::BTreeSet;
+
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 
+use super::super::owned::{self, Ownership, diff, drift, properties, table};
 use super::*;
+
+type Table = owned::Table<Address>;
+type Op = owned::Op<Address>;
 
 const ETH0: u32 = 2;
 
 fn vip(address: &str, prefix_len: u8) -> Address {
-    Address {
-        interface: ETH0,
-        address: address.parse().expect("a valid address"),
-        prefix_len,
-        label: None,
-        scope: 0,
-        proto: None,
-    }
+    let address = address.parse().expect("a valid address");
+    Address::plain(ETH0, address, prefix_len)
 }
 
-fn with_tag() -> Ownership {
+fn with_tag() -> Ownership<Identity> {
     Ownership {
         managed: BTreeSet::new(),
-        tag: Some(TAG),
+        mark: Some(TAG),
     }
 }
 
@@ -34,11 +34,16 @@ fn apply(kernel: &mut Table, op: &Op) -> Result<(), String> {
             }
             kernel.insert(address.identity(), as_reported(address));
         }
-        Op::Retag(address) => {
+        Op::Replace(address) => {
             let Some(present) = kernel.get_mut(&address.identity()) else {
                 return Err(format!("ENOENT: {address}"));
             };
             present.proto = address.proto;
+            present.preferred = address.preferred;
+            if address.address.is_ipv6() {
+                present.home = address.home;
+                present.noprefixroute = address.noprefixroute;
+            }
         }
         Op::Recreate { old, new } => {
             apply(kernel, &Op::Remove(old.clone()))?;
@@ -60,44 +65,59 @@ fn as_reported(address: &Address) -> Address {
     let mut reported = address.clone();
     if reported.address.is_ipv4() {
         reported.label.get_or_insert_with(|| "eth0".to_owned());
+        reported.home = false;
     } else {
         reported.label = None;
+        reported.broadcast = None;
         reported.scope = 0;
     }
     reported
 }
 
-/// What remains to be true in the end: each desired address as desired.
-fn satisfied(desired: &Table, kernel: &Table) -> bool {
-    desired.iter().all(|(identity, wanted)| {
-        kernel
-            .get(identity)
-            .is_some_and(|present| changes(wanted, present).is_empty())
-    })
-}
-
 fn address() -> impl Strategy<Value = Address> {
-    (
+    let place = (
         1..3_u32,
         prop_oneof![
             (0..4_u8).prop_map(|last| IpAddr::from([192, 0, 2, last])),
             (0..4_u16).prop_map(|last| IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, last])),
         ],
         prop_oneof![Just(24_u8), Just(32)],
+        any::<bool>(),
+    );
+    let options = (
         proptest::option::of(prop_oneof![Just("eth0:1"), Just("eth0")]),
         prop_oneof![3 => Just(0_u8), 1 => Just(253)],
+        proptest::option::of(Just(Ipv4Addr::new(192, 0, 2, 255))),
+        prop_oneof![Just(FOREVER), Just(0), Just(60)],
+        any::<[bool; 3]>(),
         prop_oneof![Just(None), Just(Some(0)), Just(Some(TAG))],
-    )
-        .prop_map(
-            |(interface, address, prefix_len, label, scope, proto)| Address {
+    );
+    (place, options).prop_map(
+        |(
+            (interface, address, prefix_len, far),
+            (label, scope, broadcast, preferred, [home, noprefixroute, nodad], proto),
+        )| {
+            let peer = if address.is_ipv4() {
+                IpAddr::from([198, 51, 100, 1])
+            } else {
+                IpAddr::from([0x2001, 0xdb8, 1, 0, 0, 0, 0, 1])
+            };
+            Address {
                 interface,
                 address,
                 prefix_len,
                 label: label.map(str::to_owned),
                 scope,
+                broadcast,
+                peer: far.then_some(peer),
+                preferred,
+                home: home && address.is_ipv6(),
+                noprefixroute,
+                nodad,
                 proto,
-            },
-        )
+            }
+        },
+    )
 }
 
 fn addresses() -> impl Strategy<Value = Table> {
@@ -108,69 +128,21 @@ fn kernel_addresses() -> impl Strategy<Value = Table> {
     vec(address(), 0..8).prop_map(|all| table(all.iter().map(as_reported)))
 }
 
-fn ownership() -> impl Strategy<Value = Ownership> {
+fn ownership() -> impl Strategy<Value = Ownership<Identity>> {
     (
         btree_set(address().prop_map(|address| address.identity()), 0..4),
         prop_oneof![Just(None), Just(Some(TAG))],
     )
-        .prop_map(|(managed, tag)| Ownership { managed, tag })
+        .prop_map(|(managed, mark)| Ownership { managed, mark })
 }
 
 proptest! {
     #[test]
-    fn applying_gives_the_desired_and_then_nothing_is_left_to_do(
-        desired in addresses(), observed in kernel_addresses(), ownership in ownership(),
-    ) {
-        let mut kernel = observed.clone();
-        for op in diff(&desired, &observed, &ownership) {
-            apply(&mut kernel, &op).map_err(TestCaseError::fail)?;
-        }
-        prop_assert!(satisfied(&desired, &kernel));
-        for (identity, present) in &kernel {
-            prop_assert!(desired.contains_key(identity) || !ownership.holds(present));
-        }
-        prop_assert_eq!(diff(&desired, &kernel, &ownership), []);
-        prop_assert_eq!(drift(&desired, &kernel, &ownership), []);
-    }
-
-    #[test]
-    fn what_is_not_ours_is_untouched(
-        desired in addresses(), observed in kernel_addresses(), ownership in ownership(),
-    ) {
-        let mut kernel = observed.clone();
-        for op in diff(&desired, &observed, &ownership) {
-            apply(&mut kernel, &op).map_err(TestCaseError::fail)?;
-        }
-        for (identity, present) in &observed {
-            if !desired.contains_key(identity) && !ownership.holds(present) {
-                prop_assert_eq!(kernel.get(identity), Some(present));
-            }
-        }
-    }
-
-    #[test]
-    fn nothing_is_removed_before_the_last_gain(
-        desired in addresses(), observed in kernel_addresses(), ownership in ownership(),
-    ) {
-        let ops = diff(&desired, &observed, &ownership);
-        let losses = ops.iter().skip_while(|op| !matches!(op, Op::Remove(_)));
-        prop_assert!(losses.clone().all(|op| matches!(op, Op::Remove(_))));
-    }
-
-    #[test]
-    fn stopping_anywhere_and_comparing_again_arrives(
+    fn every_property_of_a_level_holds(
         desired in addresses(), observed in kernel_addresses(), ownership in ownership(),
         stop in any::<prop::sample::Index>(),
     ) {
-        let ops = diff(&desired, &observed, &ownership);
-        let mut kernel = observed;
-        for op in ops.iter().take(stop.index(ops.len() + 1)) {
-            apply(&mut kernel, op).map_err(TestCaseError::fail)?;
-        }
-        for op in diff(&desired, &kernel, &ownership) {
-            apply(&mut kernel, &op).map_err(TestCaseError::fail)?;
-        }
-        prop_assert!(satisfied(&desired, &kernel));
+        properties::check(&desired, &observed, &ownership, stop, apply)?;
     }
 }
 
@@ -194,9 +166,12 @@ fn an_address_put_there_by_hand_is_adopted_in_place() {
     let wanted = table([vip("172.17.1.160", 32)]);
     let by_hand = table([as_reported(&vip("172.17.1.160", 32))]);
     let ops = diff(&wanted, &by_hand, &with_tag());
-    assert!(matches!(ops.as_slice(), [Op::Retag(_)]), "{ops:?}");
+    assert!(matches!(ops.as_slice(), [Op::Replace(_)]), "{ops:?}");
 
-    let old_kernel = Ownership::default();
+    let old_kernel = Ownership {
+        managed: BTreeSet::new(),
+        mark: None,
+    };
     assert_eq!(diff(&wanted, &by_hand, &old_kernel), []);
 }
 
@@ -209,6 +184,33 @@ fn another_ipv6_prefix_means_delete_and_add_but_another_ipv4_prefix_is_another_a
     let observed = table([vip("192.0.2.1", 24)]);
     let ops = diff(&table([vip("192.0.2.1", 32)]), &observed, &with_tag());
     assert!(matches!(ops.as_slice(), [Op::Add(_)]), "{ops:?}");
+}
+
+#[test]
+fn what_the_kernel_changes_in_place_is_not_taken_away() {
+    let ours = Address {
+        proto: Some(TAG),
+        ..vip("2001:db8::1", 128)
+    };
+    let no_source = Address {
+        preferred: 0,
+        ..ours.clone()
+    };
+    let ops = diff(&table([no_source.clone()]), &table([ours]), &with_tag());
+    assert_eq!(ops, [Op::Replace(no_source)]);
+}
+
+#[test]
+fn a_lifetime_that_runs_down_is_left_to_run() {
+    let minute = |preferred| Address {
+        preferred,
+        proto: Some(TAG),
+        ..vip("2001:db8::1", 64)
+    };
+    for left in [60, 7, 0] {
+        let ops = diff(&table([minute(60)]), &table([minute(left)]), &with_tag());
+        assert_eq!(ops, []);
+    }
 }
 
 #[test]

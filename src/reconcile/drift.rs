@@ -72,7 +72,7 @@ impl fmt::Display for Change {
 /// The one comparison serves both questions, "is an edit needed" and "what
 /// changed", so that the answers cannot disagree.
 #[derive(Debug, Default)]
-pub(super) struct Changes(Vec<Change>);
+pub struct Changes(Vec<Change>);
 
 impl Changes {
     /// Notes the field when the values differ.
@@ -90,6 +90,11 @@ impl Changes {
                 found: show(found),
             });
         }
+    }
+
+    /// Takes over what `other` has found.
+    pub(super) fn append(&mut self, mut other: Self) {
+        self.0.append(&mut other.0);
     }
 
     /// True when nothing differs.

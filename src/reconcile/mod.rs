@@ -1,7 +1,8 @@
 //! Desired and observed state, compared: what has to be done to the kernel.
 //!
 //! Everything here is a pure function of plain data. Each kind of kernel state
-//! (the IPVS table in [`ipvs`], interface addresses in [`address`]) is a
+//! (the IPVS table in [`ipvs`], interface addresses in [`address`], routes and
+//! rules in [`route`] and [`rule`]) is a
 //! *level*: a map from what the kernel uses as identity to the fields that can
 //! be changed. All of them share the comparison ([`level`]), the order of
 //! operations ([`Plan`]) and the words for what somebody else changed
@@ -19,10 +20,14 @@
 pub mod address;
 mod drift;
 pub mod ipvs;
-
 pub mod level;
+pub mod link;
+pub mod owned;
+pub mod route;
+pub mod rule;
+pub mod sysctl;
 
-pub use drift::{Change, Drift, Found};
+pub use drift::{Change, Changes, Drift, Found};
 
 /// Operations in an order that is safe to apply: gains, then losses.
 ///

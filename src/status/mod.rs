@@ -15,6 +15,7 @@ mod snapshot;
 pub use render::render;
 pub use scripts::{FifoReport, NotifyReport, RunningJob, ScriptsSnapshot, Told, TrackerReport};
 pub use snapshot::{
-    AddressReport, CheckerSnapshot, ComplaintReport, GroupReport, HeartbeatReport, InstanceReport,
-    KernelServer, PoolReport, PriorityTerm, StrangerReport, TableReport, VrrpSnapshot,
+    AddressReport, CheckerSnapshot, ComplaintReport, FixedReport, GroupReport, HeartbeatReport,
+    InstalledReport, InstanceReport, KernelServer, PoolReport, PriorityTerm, StrangerReport,
+    TableReport, VrrpSnapshot,
 };

@@ -11,6 +11,8 @@ use vrrp::wire::GuardSnapshot;
 
 use crate::director::{CheckId, PoolStatus};
 use crate::model::Measured;
+use crate::reconcile::rule::Rule;
+use crate::reconcile::{route, sysctl};
 
 /// State of the vrrp worker.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -22,6 +24,10 @@ pub struct VrrpSnapshot {
     /// Addresses this worker has put on interfaces: what has to be removed
     /// when nobody can be brought back to care for them.
     pub held: Vec<AddressReport>,
+    /// What else this worker has changed in the kernel, for a successor to know
+    /// as its own.
+    #[serde(default)]
+    pub installed: InstalledReport,
     /// The last error of address handling, if it still stands.
     pub address_error: Option<String>,
     /// Times addresses were found changed by somebody else and repaired.
@@ -48,11 +54,12 @@ pub struct VrrpSnapshot {
 impl VrrpSnapshot {
     /// A snapshot of nothing.
     #[must_use]
-    pub const fn new(taken: Mono) -> Self {
+    pub fn new(taken: Mono) -> Self {
         Self {
             taken,
             instances: Vec::new(),
             held: Vec::new(),
+            installed: InstalledReport::default(),
             address_error: None,
             repairs: 0,
             worst_lateness: Duration::ZERO,
@@ -95,6 +102,35 @@ pub struct StrangerReport {
     pub count: u64,
     /// When the last one was heard.
     pub last: Mono,
+}
+
+/// What the vrrp worker has put into the kernel besides the addresses that follow
+/// a Master.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct InstalledReport {
+    /// Routes that follow a Master.
+    pub routes: Vec<route::Identity>,
+    /// Rules that follow a Master.
+    pub rules: Vec<Rule>,
+    /// What is there whatever the roles.
+    pub fixed: FixedReport,
+    /// Kernel parameters, with the values that they had before.
+    pub sysctls: BTreeMap<String, sysctl::Saved>,
+    /// Whether there is a packet filter of ours.
+    pub firewall: bool,
+}
+
+/// What the vrrp worker keeps in the kernel whatever the roles.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FixedReport {
+    /// Addresses.
+    pub addresses: Vec<AddressReport>,
+    /// Routes.
+    pub routes: Vec<route::Identity>,
+    /// Rules.
+    pub rules: Vec<Rule>,
 }
 
 /// One VRRP instance.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lvsd::kernel::monitor::{Event, Monitor};
-use lvsd::kernel::rtnl::{AddressKey, AddressOp, NewAddress, Rtnl};
+use lvsd::kernel::rtnl::{AddressKey, AddressOp, NewAddress, Op, Rtnl};
 
 use crate::namespace::{self, ip, veth};
 
@@ -44,12 +44,9 @@ fn links_and_addresses_are_followed() {
 
             let mut rtnl = Rtnl::open().unwrap();
             let index = rtnl.link_by_name("v0").unwrap().unwrap().index;
-            let key = AddressKey {
-                index,
-                ip: "192.0.2.160".parse().unwrap(),
-                prefix: 32,
-            };
-            rtnl.add_address(&NewAddress::virtual_address(key)).unwrap();
+            let key = AddressKey::new(index, "192.0.2.160".parse().unwrap(), 32);
+            let add = AddressOp::Add(NewAddress::virtual_address(key));
+            rtnl.change(&Op::Address(add)).unwrap();
             let added = until(
                 &mut monitor,
                 "the address is there",
@@ -103,14 +100,16 @@ fn lost_events_are_an_overrun() {
             let mut rtnl = Rtnl::open().unwrap();
             let index = rtnl.link_by_name("v0").unwrap().unwrap().index;
             let ops: Vec<_> = (1..=20_000u32)
-                .map(|n| AddressKey {
-                    index,
-                    ip: std::net::Ipv4Addr::from_bits(0x0a00_0000 + n % 200).into(),
-                    prefix: 32,
+                .map(|n| {
+                    AddressKey::new(
+                        index,
+                        std::net::Ipv4Addr::from_bits(0x0a00_0000 + n % 200).into(),
+                        32,
+                    )
                 })
                 .flat_map(|key| {
                     let add = AddressOp::Add(NewAddress::virtual_address(key));
-                    [add, AddressOp::Delete(key)]
+                    [Op::Address(add), Op::Address(AddressOp::Delete(key))]
                 })
                 .collect();
             let mut monitor = Monitor::open().unwrap();

@@ -351,7 +351,8 @@ fn what_cannot_be_sent_does_not_keep_the_rest() {
             let (v0, v1) = site();
             for (src, lost, other) in [
                 (V0, "172.17.1.99", "fe80::151"),
-                ("fe80::150", "fe80::99", V1),
+                // Over IPv6 an address of another interface may be the source.
+                ("fe80::150", V0, V1),
             ] {
                 let sender = VrrpSocket::open(v0, Family::of(address(src))).unwrap();
                 let listener = joined(v1, group(src));

@@ -1,7 +1,7 @@
 //! Addresses of this host.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use netlink_packet_core::{DecodeError, NlasIterator, Parseable};
 use netlink_packet_route::AddressFamily;
@@ -23,11 +23,17 @@ pub const DEPRECATED: u32 = AddressFlags::Deprecated.bits();
 /// In [`Address::flags`], `IFA_F_TENTATIVE`: not yet usable, duplicate
 /// address detection is under way.
 pub const TENTATIVE: u32 = AddressFlags::Tentative.bits();
+/// In [`Address::flags`], `IFA_F_HOMEADDRESS` (RFC 6275, IPv6).
+pub const HOME: u32 = AddressFlags::Homeaddress.bits();
+/// In [`Address::flags`], `IFA_F_NOPREFIXROUTE`: its prefix has no route.
+pub const NOPREFIXROUTE: u32 = AddressFlags::Noprefixroute.bits();
+/// In [`NewAddress::flags`], `IFA_F_NODAD`: usable at once (IPv6).
+pub const NODAD: u32 = AddressFlags::Nodad.bits();
 
 /// Length of `struct ifaddrmsg`, in bytes.
 const HEADER: usize = 8;
 /// A lifetime without end (`INFINITY_LIFE_TIME`).
-const FOREVER: u32 = u32::MAX;
+pub const FOREVER: u32 = u32::MAX;
 
 /// What tells one address of a host from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -36,11 +42,25 @@ pub struct AddressKey {
     pub index: u32,
     /// The address.
     pub ip: IpAddr,
-    /// The length of its prefix, `0..=32` or `0..=128`.
+    /// The length of its prefix, `0..=32` or `0..=128`; of the peer's, if it
+    /// has one.
     pub prefix: u8,
+    /// The other end of a point-to-point address.
+    pub peer: Option<IpAddr>,
 }
 
 impl AddressKey {
+    /// An address that is not a point-to-point one.
+    #[must_use]
+    pub const fn new(index: u32, ip: IpAddr, prefix: u8) -> Self {
+        Self {
+            index,
+            ip,
+            prefix,
+            peer: None,
+        }
+    }
+
     pub(super) fn message(&self) -> AddressMessage {
         let mut message = AddressMessage::default();
         message.header = AddressHeader {
@@ -54,7 +74,7 @@ impl AddressKey {
         };
         message.attributes = vec![
             AddressAttribute::Local(self.ip),
-            AddressAttribute::Address(self.ip),
+            AddressAttribute::Address(self.peer.unwrap_or(self.ip)),
         ];
         message
     }
@@ -62,12 +82,14 @@ impl AddressKey {
 
 impl fmt::Display for AddressKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.ip, self.prefix)
+        match self.peer {
+            Some(peer) => write!(f, "{} peer {peer}/{}", self.ip, self.prefix),
+            None => write!(f, "{}/{}", self.ip, self.prefix),
+        }
     }
 }
 
-/// An address to add. It is usable at once: duplicate address detection is
-/// off (`IFA_F_NODAD`), because VRRP has decided who holds it.
+/// An address to add.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct NewAddress {
     /// Where and what.
@@ -78,24 +100,31 @@ pub struct NewAddress {
     /// Its label, IPv4 only, up to 15 bytes; the kernel's default is the
     /// interface's name.
     pub label: Option<String>,
+    /// Its broadcast address, IPv4 only.
+    pub broadcast: Option<Ipv4Addr>,
     /// The mark to put on it, `None` for none.
     pub proto: Option<u8>,
-    /// Never choose it as the source of a connection (IPv6 only: a preferred
-    /// lifetime of zero).
-    pub deprecated: bool,
+    /// For how many seconds it may be the source of a connection; zero: never,
+    /// [`FOREVER`]: always.
+    pub preferred: u32,
+    /// [`NODAD`], [`HOME`], [`NOPREFIXROUTE`].
+    pub flags: u32,
 }
 
 impl NewAddress {
-    /// A virtual address with our mark and global scope. An IPv6 address with
-    /// a prefix of 128 is not used as a source, as with keepalived.
+    /// A virtual address with our mark and global scope. It is usable at once:
+    /// duplicate address detection is off, because VRRP has decided who holds
+    /// it.
     #[must_use]
     pub fn virtual_address(key: AddressKey) -> Self {
         Self {
             key,
             scope: 0,
             label: None,
+            broadcast: None,
             proto: Some(OURS),
-            deprecated: key.ip.is_ipv6() && key.prefix == 128,
+            preferred: FOREVER,
+            flags: if key.ip.is_ipv6() { NODAD } else { 0 },
         }
     }
 
@@ -103,15 +132,19 @@ impl NewAddress {
         let mut message = self.key.message();
         message.header.scope = self.scope.into();
         let attributes = &mut message.attributes;
-        if self.key.ip.is_ipv6() {
-            attributes.push(AddressAttribute::Flags(AddressFlags::Nodad));
-            if self.deprecated {
-                let mut lifetime = CacheInfo::default();
-                lifetime.ifa_valid = FOREVER;
-                attributes.push(AddressAttribute::CacheInfo(lifetime));
-            }
-        } else if let Some(label) = &self.label {
-            attributes.push(AddressAttribute::Label(label.clone()));
+        if self.flags != 0 {
+            attributes.push(AddressAttribute::Flags(AddressFlags::from_bits_retain(
+                self.flags,
+            )));
+        }
+        let mut lifetime = CacheInfo::default();
+        lifetime.ifa_valid = FOREVER;
+        lifetime.ifa_preferred = self.preferred;
+        attributes.push(AddressAttribute::CacheInfo(lifetime));
+        if self.key.ip.is_ipv4() {
+            let label = self.label.clone().map(AddressAttribute::Label);
+            let broadcast = self.broadcast.map(AddressAttribute::Broadcast);
+            attributes.extend([label, broadcast].into_iter().flatten());
         }
         if let Some(proto) = self.proto {
             attributes.push(AddressAttribute::Protocol(AddressProtocol::from(proto)));
@@ -129,6 +162,11 @@ pub struct Address {
     pub scope: u8,
     /// Its label (IPv4 only).
     pub label: Option<String>,
+    /// Its broadcast address (IPv4 only).
+    pub broadcast: Option<Ipv4Addr>,
+    /// For how many more seconds it may be the source of a connection;
+    /// [`FOREVER`]: always.
+    pub preferred: u32,
     /// Who added it (`IFA_PROTO`); `None` where nobody left a mark, or the
     /// kernel knows none.
     pub proto: Option<u8>,
@@ -168,6 +206,7 @@ impl Address {
             return Ok(None);
         }
         let (mut address, mut local, mut label, mut proto) = (None, None, None, None);
+        let (mut broadcast, mut preferred) = (None, FOREVER);
         let mut flags = u32::from(header.flags.bits());
         for attribute in NlasIterator::new(payload.get(HEADER..).unwrap_or_default()) {
             match AddressAttribute::parse(&attribute?)? {
@@ -175,6 +214,8 @@ impl Address {
                 AddressAttribute::Local(ip) => local = Some(ip),
                 AddressAttribute::Label(text) => label = Some(text),
                 AddressAttribute::Protocol(number) => proto = Some(number.into()),
+                AddressAttribute::Broadcast(ip) => broadcast = Some(ip),
+                AddressAttribute::CacheInfo(life) => preferred = life.ifa_preferred,
                 // All 32 bits, of which the header has eight.
                 AddressAttribute::Flags(all) => flags = all.bits(),
                 _ => {}
@@ -187,9 +228,12 @@ impl Address {
                 index: header.index,
                 ip,
                 prefix: header.prefix_len,
+                peer: address.filter(|far| local.is_some_and(|near| near != *far)),
             },
             scope: header.scope.into(),
             label,
+            broadcast,
+            preferred,
             proto: proto.filter(|proto| *proto != 0),
             flags,
         }))
@@ -203,31 +247,26 @@ impl FromPayload for Address {
 }
 
 /// The addresses of interface `index` that are this host's own, in the kernel's
-/// order. Unusable, marked and `excluded` ones are passed over: an address that
-/// moves to another host is no name for this one.
+/// order. Unusable and `excluded` ones are passed over: an address that moves to
+/// another host is no name for this one.
 pub fn usable_addresses(
     addresses: &[Address],
     index: u32,
-    excluded: impl Fn(&IpAddr) -> bool,
+    excluded: impl Fn(&Address) -> bool,
 ) -> impl Iterator<Item = IpAddr> {
     addresses
         .iter()
-        .filter(move |address| address.key.index == index && address.usable() && !address.is_ours())
+        .filter(move |address| address.key.index == index && address.usable())
+        .filter(move |address| !excluded(address))
         .map(|address| address.key.ip)
-        .filter(move |ip| !excluded(ip))
 }
 
 /// The one of [`usable_addresses`] that VRRP packets are sent from: for IPv4
 /// the first, for IPv6 the first that is link-local (RFC 9568 sections 5.1.1.1
 /// and 5.1.2.1).
 #[must_use]
-pub fn source_address(
-    addresses: &[Address],
-    index: u32,
-    ipv6: bool,
-    excluded: impl Fn(&IpAddr) -> bool,
-) -> Option<IpAddr> {
-    usable_addresses(addresses, index, excluded).find(|ip| match ip {
+pub fn source_address(mut addresses: impl Iterator<Item = IpAddr>, ipv6: bool) -> Option<IpAddr> {
+    addresses.find(|ip| match ip {
         IpAddr::V4(_) => !ipv6,
         IpAddr::V6(ip) => ipv6 && ip.is_unicast_link_local(),
     })
@@ -241,11 +280,7 @@ mod tests {
     use super::*;
 
     fn key(ip: &str, prefix: u8) -> AddressKey {
-        AddressKey {
-            index: 3,
-            ip: ip.parse().unwrap(),
-            prefix,
-        }
+        AddressKey::new(3, ip.parse().unwrap(), prefix)
     }
 
     fn observed(key: AddressKey, proto: Option<u8>, flags: u32) -> Address {
@@ -253,6 +288,8 @@ mod tests {
             key,
             scope: 0,
             label: None,
+            broadcast: None,
+            preferred: FOREVER,
             proto,
             flags,
         }
@@ -269,24 +306,28 @@ mod tests {
         let mut new = NewAddress::virtual_address(key("192.0.2.1", 32));
         new.label = Some("eth0:vip".to_owned());
         new.scope = 253;
+        new.broadcast = Some(Ipv4Addr::new(192, 0, 2, 255));
+        new.key.peer = Some("198.51.100.1".parse().unwrap());
+        new.preferred = 0;
+        new.flags = NOPREFIXROUTE;
         let read = Address::parse(&encoded(&new.message())).unwrap().unwrap();
-        assert!(read.is_ours());
-        assert_eq!(
-            (read.key, read.scope, read.label),
-            (new.key, new.scope, new.label)
-        );
+        let expected = Address {
+            key: new.key,
+            scope: new.scope,
+            label: new.label,
+            broadcast: new.broadcast,
+            preferred: 0,
+            proto: Some(OURS),
+            flags: NOPREFIXROUTE,
+        };
+        assert_eq!(read, expected);
     }
 
     #[test]
-    fn an_ipv6_address_skips_detection_and_is_no_source() {
+    fn a_virtual_ipv6_address_skips_detection() {
         let message = NewAddress::virtual_address(key("2001:db8::1", 128)).message();
         let read = Address::parse(&encoded(&message)).unwrap().unwrap();
-        assert_eq!(read.flags, AddressFlags::Nodad.bits());
-        assert!(message.attributes.iter().any(|attribute| matches!(
-            attribute,
-            AddressAttribute::CacheInfo(life) if life.ifa_preferred == 0 && life.ifa_valid == FOREVER
-        )));
-        assert!(!NewAddress::virtual_address(key("2001:db8::1", 64)).deprecated);
+        assert_eq!((read.flags, read.preferred), (NODAD, FOREVER));
     }
 
     #[test]
@@ -297,7 +338,7 @@ mod tests {
             AddressAttribute::Local("192.0.2.1".parse().unwrap()),
         ];
         let read = Address::parse(&encoded(&message)).unwrap().unwrap();
-        assert_eq!(read.key.ip.to_string(), "192.0.2.1");
+        assert_eq!(read.key.to_string(), "192.0.2.1 peer 192.0.2.99/32");
     }
 
     #[test]
@@ -319,9 +360,12 @@ mod tests {
             observed(key("fe80::1", 64), None, TENTATIVE),
             observed(key("fe80::2", 64), None, 0),
         ];
-        let vip = |ip: &IpAddr| ip.to_string() == "192.0.2.161";
-        let source =
-            |index, ipv6| source_address(&addresses, index, ipv6, vip).map(|ip| ip.to_string());
+        let vip =
+            |address: &Address| address.is_ours() || address.key.ip.to_string() == "192.0.2.161";
+        let source = |index, ipv6| {
+            let usable = usable_addresses(&addresses, index, vip);
+            source_address(usable, ipv6).map(|ip| ip.to_string())
+        };
         assert_eq!(source(3, false).as_deref(), Some("192.0.2.1"));
         assert_eq!(source(3, true).as_deref(), Some("fe80::2"));
         assert_eq!(source(4, false), None);

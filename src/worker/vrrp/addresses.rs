@@ -1,15 +1,35 @@
-//! The address thread: virtual addresses as a level.
+//! The address thread: what instances hold, as a level.
 //!
-//! What is desired follows from the instances' roles, what is observed is
-//! asked of the kernel, and the difference is applied: when a role changes,
-//! when the kernel reports a change, and every [`RESYNC`] in any case. An
-//! address deleted by hand is therefore back at once.
+//! What is desired follows from the configuration and the instances' roles, what
+//! is observed is asked of the kernel, and the difference is applied: when a role
+//! changes, when the kernel reports a change, and every [`RESYNC`] in any case.
+//! An address, a route or a rule deleted by hand is therefore back at once.
 //!
 //! An instance whose role is not yet known (right after a start) keeps what is
 //! there: a successor must not take away what it is about to resume.
+//!
+//! Commands that come together are worked off together: two hundred instances
+//! that become Master at once cost a few dumps and batches, not two hundred. What
+//! depends on their result (announcements, reports) comes after.
+
+mod announcer;
+mod attach;
+mod conflicts;
+mod convert;
+mod devices;
+mod firewall;
+mod held;
+mod installer;
+mod interfaces;
+mod links;
+mod pace;
+mod report;
+mod steps;
+mod tracked;
+mod wanted;
+mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 use std::time::Duration;
 
 use mono::Mono;
@@ -17,24 +37,37 @@ use thiserror::Error;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use vrrp::Cause;
 
-use super::address_ops::{added, applied, plain, requests};
-use super::announcer::{Announcer, Conflict};
-use super::messages::{Interface, Key, ToAddresses, ToAdverts, ToMain, Usable};
-use super::watch::Watch;
-use crate::kernel::rtnl::{self, AddressOp, Link, Rtnl};
+use self::announcer::{Announcer, Conflict, Scene};
+use self::conflicts::Conflicts;
+use self::firewall::Firewall;
+use self::installer::Installer;
+use self::links::Links;
+use self::tracked::TrackedRoutes;
+use self::wanted::{Config, virtual_addresses};
+use self::watch::Watch;
+use super::messages::{Interface, Key, Left, Setup, ToAddresses, ToAdverts, ToMain};
+use crate::kernel::monitor::Event;
+use crate::kernel::nft::Refused;
+use crate::kernel::rtnl;
 use crate::kernel::{clock, netlink};
-use crate::model::VrrpInstance;
-use crate::reconcile::address::{self, Address, Op, Ownership, TAG, Table};
-use crate::status::{AddressReport, VrrpSnapshot};
+use crate::model::{Delivery, Family, StaticNetwork, VrrpCommon, VrrpInstance};
+use crate::reconcile::address::{self, Address};
+use crate::reconcile::owned::Entry;
+use crate::reconcile::route::PROTOCOL;
+use crate::reconcile::sysctl::Saved;
+use crate::status::AddressReport;
 
 /// Everything is compared with the kernel at least this often.
 const RESYNC: Duration = Duration::from_secs(30);
 /// After the kernel reports a change, this soon: changes come in flocks.
 const SETTLE: Duration = Duration::from_millis(5);
+/// Looking at everything may take this part of the time, so that a host whose
+/// thousand interfaces come and go is not all we look at.
+const SHARE: u32 = 5;
 /// After an error, this soon again.
 const RETRY: Duration = Duration::from_secs(1);
-/// The priority of whoever has the virtual addresses as its own.
-const OWNER: u8 = 255;
+/// Commands worked off together.
+const TOGETHER: usize = 4096;
 
 /// The thread cannot start.
 #[derive(Debug, Error)]
@@ -60,64 +93,99 @@ pub fn spawn(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let rtnl = Rtnl::open()?;
+    let installer = Installer::open()?;
     let watch = {
         let _inside = runtime.enter();
         Watch::open()?
     };
     let (conflicts_in, conflicts) = unbounded_channel();
+    let (outcomes_in, outcomes) = unbounded_channel();
     let addresses = Addresses {
-        rtnl,
+        installer,
+        links: Links::default(),
         to_adverts,
         to_main,
         announcer: Announcer::new(conflicts_in),
         instances: BTreeMap::new(),
+        common: VrrpCommon::default(),
         roles: BTreeMap::new(),
-        links: BTreeMap::new(),
         told: BTreeMap::new(),
-        expected: Table::new(),
-        observed: Table::new(),
-        managed: BTreeSet::new(),
+        used: BTreeSet::new(),
         configured: false,
+        dirty: false,
+        after: Vec::new(),
         resync_at: Mono::MAX,
+        took: Duration::ZERO,
         error: None,
-        repairs: 0,
-        conflicts: BTreeMap::new(),
-        tags: true,
+        conflicts: Conflicts::default(),
+        tracked: TrackedRoutes::default(),
+        parameters: BTreeMap::new(),
+        parameters_due: false,
+        firewall: Firewall::new(outcomes_in),
+        firewall_error: None,
+        stopping: false,
     };
     std::thread::Builder::new()
         .name("addresses".into())
         .spawn(move || {
-            runtime.block_on(addresses.run(commands, watch, conflicts));
+            let findings = Findings {
+                conflicts,
+                firewall: outcomes,
+            };
+            runtime.block_on(addresses.run(commands, watch, findings));
         })?;
     Ok(())
 }
 
+/// What is done when the kernel's state is as the commands before it want it.
+enum After {
+    /// Announce the addresses of this instance.
+    Announce(Key, Cause),
+    /// A configuration is in force.
+    Configured(u64),
+    /// Pass this on.
+    Tell(Box<ToMain>),
+}
+
+/// What comes back of what was started.
+struct Findings {
+    conflicts: UnboundedReceiver<Conflict>,
+    firewall: UnboundedReceiver<firewall::Outcome>,
+}
+
 struct Addresses {
-    rtnl: Rtnl,
+    installer: Installer,
+    links: Links,
     to_adverts: UnboundedSender<ToAdverts>,
     to_main: UnboundedSender<ToMain>,
     announcer: Announcer,
     instances: BTreeMap<Key, VrrpInstance>,
+    common: VrrpCommon,
+    /// Whether each holds its role; absent: not known yet.
     roles: BTreeMap<Key, bool>,
-    /// Links by name.
-    links: BTreeMap<String, Link>,
     /// What the advert thread was last told of an interface.
     told: BTreeMap<String, Interface>,
-    /// What the last reconciliation left.
-    expected: Table,
-    observed: Table,
-    /// What was put there by us or by a predecessor.
-    managed: BTreeSet<address::Identity>,
+    /// The names of the interfaces that matter.
+    used: BTreeSet<String>,
     /// Before the first configuration it is not known what is ours to keep.
     configured: bool,
+    /// What is desired has changed.
+    dirty: bool,
+    after: Vec<After>,
     resync_at: Mono,
+    /// How long the last look at everything took.
+    took: Duration,
     error: Option<String>,
-    repairs: u64,
-    /// Who else answers for our addresses, by address.
-    conflicts: BTreeMap<IpAddr, String>,
-    /// Whether the kernel keeps our mark on addresses (Linux 5.18 and later).
-    tags: bool,
+    conflicts: Conflicts,
+    tracked: TrackedRoutes,
+    /// The kernel parameters that we have changed.
+    parameters: BTreeMap<String, Saved>,
+    /// They have to be looked at.
+    parameters_due: bool,
+    firewall: Firewall,
+    firewall_error: Option<String>,
+    /// Everything is given up.
+    stopping: bool,
 }
 
 impl Addresses {
@@ -125,7 +193,7 @@ impl Addresses {
         mut self,
         mut commands: UnboundedReceiver<ToAddresses>,
         mut watch: Watch,
-        mut conflicts: UnboundedReceiver<Conflict>,
+        mut findings: Findings,
     ) {
         loop {
             let wake = [Some(self.resync_at), self.announcer.deadline()];
@@ -136,41 +204,81 @@ impl Addresses {
                     Some(command) => self.command(command),
                     None => return,
                 },
-                () = watch.changed() => self.touched(),
-                Some(conflict) = conflicts.recv() => self.conflict(conflict),
+                event = watch.changed() => self.touched(&event),
+                Some(conflict) = findings.conflicts.recv() => self.conflict(conflict),
+                Some(outcome) = findings.firewall.recv() => self.firewall_error = outcome.err(),
                 () = tokio::time::sleep(wake.since(clock::monotonic_now())) => {}
             }
-            let now = clock::monotonic_now();
-            if self.resync_at <= now {
-                self.resync();
+            // What else has come by now goes along.
+            for _ in 0..TOGETHER {
+                let Ok(command) = commands.try_recv() else {
+                    break;
+                };
+                self.command(command);
             }
-            self.announcer.fire(now, &self.instances, &self.links);
+            self.turn(&mut watch);
         }
+    }
+
+    /// Does what is due.
+    fn turn(&mut self, watch: &mut Watch) {
+        let resync = self.resync_at <= clock::monotonic_now();
+        self.parameters_due |= resync;
+        if self.dirty || resync {
+            self.dirty = false;
+            self.level();
+            let (routes, rules) = self.installer.routing();
+            watch.follow(routes || !self.tracked.tables().is_empty(), rules);
+        }
+        for after in std::mem::take(&mut self.after) {
+            self.carry_out(after);
+        }
+        let now = clock::monotonic_now();
+        let scene = Scene {
+            instances: &self.instances,
+            links: &self.links,
+        };
+        self.announcer.fire(now, scene);
     }
 
     fn command(&mut self, command: ToAddresses) {
         match command {
-            ToAddresses::Configure { id, setup, held } => {
-                self.configure(id, setup.instances, &held);
-            }
+            ToAddresses::Configure { id, setup, held } => self.configure(id, *setup, held),
             ToAddresses::Role(key, holds) => self.role(&key, holds),
-            ToAddresses::Announce(key, cause) => self.announce_for(&key, cause),
-            ToAddresses::Report { id, mut snapshot } => {
-                self.complete(&mut snapshot);
-                self.tell(ToMain::Report(id, *snapshot));
+            ToAddresses::Announce(key, cause) => self.after.push(After::Announce(key, cause)),
+            ToAddresses::Report { id, snapshot } => {
+                let report = ToMain::Report(id, snapshot);
+                self.after.push(After::Tell(Box::new(report)));
             }
-            ToAddresses::Pass(message) => self.tell(message),
+            ToAddresses::Pass(message) => self.after.push(After::Tell(Box::new(message))),
             ToAddresses::Stop => {
                 // Also of those whose role is not known yet.
                 self.roles = self.instances.keys().map(|k| (k.clone(), false)).collect();
+                self.common.static_network = StaticNetwork::default();
                 self.configured = true;
-                self.reconcile();
-                self.tell(ToMain::Stopped);
+                self.stopping = true;
+                self.parameters_due = true;
+                self.dirty = true;
+                self.firewall.end();
+                self.after.push(After::Tell(Box::new(ToMain::Stopped)));
             }
         }
     }
 
-    fn tell(&self, message: ToMain) {
+    fn carry_out(&mut self, after: After) {
+        let message = match after {
+            After::Announce(key, cause) => {
+                self.announce(&key, cause);
+                return;
+            }
+            After::Configured(id) => ToMain::Done(id, self.outcome()),
+            After::Tell(mut message) => {
+                if let ToMain::Report(_, snapshot) = &mut *message {
+                    self.complete(snapshot);
+                }
+                *message
+            }
+        };
         // The main thread ends only with the process.
         let _ = self.to_main.send(message);
     }
@@ -182,97 +290,141 @@ impl Addresses {
         if self.roles.insert(key.clone(), holds) == Some(holds) {
             return;
         }
+        self.dirty = true;
         if !holds {
             self.announcer.forget(key);
-            let addresses = instance.virtual_addresses.iter();
-            for address in addresses.map(|a| a.address).collect::<Vec<_>>() {
-                self.conflict(Conflict {
-                    address,
-                    other: None,
-                });
+            for address in virtual_addresses(instance) {
+                self.conflicts.ended(&address.address);
             }
         }
-        let mut gained = self.level();
-        // The core announces those itself.
-        gained.remove(key);
-        gained.iter().for_each(|key| self.announce(key));
     }
 
-    fn announce_for(&mut self, key: &Key, cause: Cause) {
-        let repeat = |instance: &VrrpInstance| instance.announce.lower_prio_repeat;
-        let rivals = self.instances.get(key).map_or(0, repeat);
-        if cause != Cause::Rival || rivals > 0 {
-            self.announce(key);
-        }
+    fn announce(&mut self, key: &Key, cause: Cause) {
+        let scene = Scene {
+            instances: &self.instances,
+            links: &self.links,
+        };
+        self.announcer
+            .announce(clock::monotonic_now(), key, cause, scene);
     }
 
-    fn announce(&mut self, key: &Key) {
-        if let Some(instance) = self.instances.get(key) {
-            self.announcer
-                .announce(clock::monotonic_now(), key, instance, &self.links);
-        }
-    }
-
-    fn configure(&mut self, id: u64, instances: Vec<VrrpInstance>, held: &[AddressReport]) {
-        self.instances = instances.into_iter().map(|i| (Key::of(&i), i)).collect();
+    fn configure(&mut self, id: u64, setup: Setup, left: Left) {
+        let instances = setup.instances.into_iter();
+        self.instances = instances.map(|i| (Key::of(&i), i)).collect();
+        self.common = setup.common;
         let Self {
             roles, instances, ..
         } = self;
         roles.retain(|key, _| instances.contains_key(key));
-        self.told
-            .retain(|name, _| instances.keys().any(|key| key.interface == *name));
-        self.conflicts.retain(|address, _| {
-            let mut configured = instances.values().flat_map(|i| &i.virtual_addresses);
+        let told = interfaces::told(instances, &self.common);
+        self.told.retain(|name, _| told.contains(name));
+        self.used = interfaces::used(instances, &self.common);
+        self.conflicts.retain(|address| {
+            let mut configured = instances.values().flat_map(virtual_addresses);
             configured.any(|a| a.address == *address)
         });
-        self.announcer.configure(clock::monotonic_now(), instances);
+        self.announcer
+            .configure(clock::monotonic_now(), instances, &self.common);
+        self.tracked.configure(&self.common.trackers);
         self.configured = true;
-        match self.refresh_links() {
-            Ok(()) => {
-                self.managed.extend(self.identities(held));
-                self.reconcile();
-            }
-            Err(error) => self.failed(&error.to_string()),
-        }
-        let outcome = match &self.error {
-            None => Ok(format!(
-                "{} instances, {} addresses held",
-                self.instances.len(),
-                self.expected.len()
-            )),
-            Some(error) => Err(error.clone()),
-        };
-        self.tell(ToMain::Done(id, outcome));
+        self.adopt(left);
+        let Self {
+            instances,
+            roles,
+            links,
+            common,
+            ..
+        } = self;
+        self.installer.configured(Config {
+            instances,
+            roles,
+            fixed: &common.static_network,
+            links,
+        });
+        self.firewall.set(self.refused());
+        self.parameters_due = true;
+        self.dirty = true;
+        self.after.push(After::Configured(id));
     }
 
     /// What a predecessor put there; on kernels that keep no mark nothing else
     /// tells.
-    fn identities(&self, held: &[AddressReport]) -> Vec<address::Identity> {
-        let identity = |report: &AddressReport| {
-            let address = Address {
-                interface: self.links.get(&report.interface)?.index,
-                address: report.address,
-                prefix_len: report.prefix,
-                label: None,
-                scope: 0,
-                proto: None,
+    fn adopt(&mut self, left: Left) {
+        let Left { held, installed } = left;
+        self.parameters.extend(installed.sysctls);
+        if installed.firewall {
+            self.firewall.adopt();
+        }
+        let fixed = installed.fixed;
+        let addresses = held.iter().chain(&fixed.addresses);
+        if !held.is_empty() || !fixed.addresses.is_empty() {
+            if let Err(error) = self.observe_links() {
+                self.failed(&error.to_string());
+            }
+            let identity = |report: &AddressReport| {
+                let index = self.links.index(&report.interface)?;
+                Some(Address::plain(index, report.address, report.prefix).identity())
             };
-            Some(address.identity())
-        };
-        held.iter().filter_map(identity).collect()
+            let identities = addresses.filter_map(identity);
+            self.installer.addresses.managed.extend(identities);
+        }
+        let routes = installed.routes.into_iter().chain(fixed.routes);
+        self.installer.routes.managed.extend(routes);
+        let rules = installed.rules.into_iter().chain(fixed.rules);
+        self.installer.rules.managed.extend(rules);
     }
 
-    /// The kernel reported a change.
-    fn touched(&mut self) {
-        if self.configured {
-            self.resync_at = self.resync_at.min(clock::monotonic_now() + SETTLE);
+    /// The addresses that packets are not accepted for. The owner of an address
+    /// accepts them always (RFC 9568 section 6.4.3).
+    fn refused(&self) -> Refused {
+        let mut refused = Refused::default();
+        let instances = self.instances.values();
+        for instance in instances.filter(|i| !i.accept && i.priority < wanted::OWNER) {
+            let own = instance.attachment.device().unwrap_or(&instance.interface);
+            for address in virtual_addresses(instance) {
+                let interface = address.dev.as_deref().unwrap_or(own);
+                refused.insert(address.address, interface);
+            }
+        }
+        refused
+    }
+
+    fn outcome(&self) -> Result<String, String> {
+        match &self.error {
+            None => Ok(format!(
+                "{} instances, {} addresses held",
+                self.instances.len(),
+                self.installer.addresses.expected.len()
+            )),
+            Some(error) => Err(error.clone()),
         }
     }
 
-    fn resync(&mut self) {
-        match self.refresh_links() {
-            Ok(()) => self.reconcile(),
-            Err(error) => self.failed(&error.to_string()),
+    /// The kernel reported a change.
+    fn touched(&mut self, event: &Event) {
+        if self.configured && self.concerns(event) {
+            let soon = SETTLE.max(self.took * SHARE);
+            self.resync_at = self.resync_at.min(clock::monotonic_now() + soon);
+        }
+    }
+
+    /// Whether an event is about anything of ours.
+    fn concerns(&self, event: &Event) -> bool {
+        let used = |index| self.used.contains(self.links.name(index));
+        match event {
+            Event::Link(link) | Event::LinkGone(link) => {
+                let tracked = !self.tracked.tables().is_empty();
+                tracked || self.used.contains(&link.name) || used(link.index) || link.ours
+            }
+            Event::AddressAdded(address) | Event::AddressRemoved(address) => {
+                used(address.key.index) || address.is_ours()
+            }
+            Event::Route(route) => {
+                let protocols = self.installer.route_protocols();
+                protocols.contains(&route.identity.protocol) || self.tracked.concerns(route)
+            }
+            Event::Rule(rule) => rule.protocol == PROTOCOL,
+            Event::Overrun => true,
         }
     }
 
@@ -284,304 +436,164 @@ impl Addresses {
         self.resync_at = clock::monotonic_now() + RETRY;
     }
 
-    fn refresh_links(&mut self) -> Result<(), netlink::Error> {
-        let links = self.rtnl.links()?;
-        self.links = links.into_iter().map(|l| (l.name.clone(), l)).collect();
+    fn observe_links(&mut self) -> Result<(), netlink::Error> {
+        self.links = self.installer.links()?;
         Ok(())
     }
 
-    /// Observes, compares, applies, and announces what was not there.
-    fn reconcile(&mut self) {
-        let gained = self.level();
-        gained.iter().for_each(|key| self.announce(key));
-    }
-
-    /// Observes, compares, applies; returns the instances that hold their role
-    /// and had an address added.
-    fn level(&mut self) -> BTreeSet<Key> {
+    /// Observes, compares, applies, tells, and has announced what was not there.
+    fn level(&mut self) {
         if !self.configured {
-            return BTreeSet::new();
+            return;
         }
-        self.resync_at = clock::monotonic_now() + RESYNC;
-        let observed = match self.rtnl.addresses() {
-            Ok(addresses) => addresses,
+        let start = clock::monotonic_now();
+        self.resync_at = start + RESYNC;
+        let attached = self.observe_links().and_then(|()| self.attach());
+        let observed = attached.and_then(|rest| self.installer.observe().map(|()| rest));
+        self.took = clock::monotonic_now().since(start);
+        let rest = match observed {
+            Ok(rest) => rest,
             Err(error) => {
                 self.failed(&error.to_string());
-                return BTreeSet::new();
+                return;
             }
         };
-        self.learn_tags(&observed);
-        self.tell_interfaces(&observed);
-        self.observed = address::table(observed.into_iter().map(plain));
-        let desired = self.desired();
-        let ownership = self.ownership(&desired);
-        self.count_drift(&desired, &ownership);
-        let ops = address::diff(&desired, &self.observed, &ownership);
-        let (done, outcome) = self.apply(ops);
-        self.observed = applied(&self.observed, &done);
-        self.managed.extend(desired.keys().copied());
-        self.expected = desired;
-        match outcome {
-            Err(error) => self.failed(&error.to_string()),
-            Ok(()) => {
-                let Self {
-                    managed, expected, ..
-                } = self;
-                managed.retain(|identity| expected.contains_key(identity));
-                self.error = None;
-            }
-        }
-        self.gained(&done)
-    }
-
-    /// Applies what can be; returns that, and an error of what cannot.
-    fn apply(&mut self, ops: Vec<Op>) -> (Vec<Op>, Result<(), netlink::Error>) {
-        if ops.is_empty() {
-            return (ops, Ok(()));
-        }
-        let steps: Vec<AddressOp> = ops.iter().flat_map(requests).collect();
-        let outcomes = match self.rtnl.apply(&steps) {
-            Ok(outcomes) => outcomes,
-            Err(error) => return (Vec::new(), Err(error)),
+        self.tell_interfaces();
+        let Self {
+            installer,
+            instances,
+            roles,
+            common,
+            links,
+            ..
+        } = self;
+        let config = Config {
+            instances,
+            roles,
+            fixed: &common.static_network,
+            links,
         };
-        let mut failure = Ok(());
-        let mut outcomes = steps.iter().zip(outcomes);
-        let mut done = Vec::new();
-        for op in ops {
-            let mut complete = true;
-            for (request, outcome) in outcomes.by_ref().take(requests(&op).len()) {
-                match outcome {
-                    Ok(_) => self.log_change(request),
-                    Err(error) => {
-                        complete = false;
-                        failure = Err(error);
-                    }
-                }
-            }
-            if complete {
-                done.push(op);
-            }
+        let (added, outcome) = installer.level(config);
+        let detached = self.detach(rest);
+        match outcome.map_err(|error| error.to_string()).and(detached) {
+            Err(error) => self.failed(&error),
+            Ok(()) => self.error = None,
         }
-        (done, failure)
+        let now = clock::monotonic_now();
+        for key in self.gained(&added) {
+            self.announcer.announce_unasked(now, &key);
+        }
+        self.measure();
     }
 
-    fn log_change(&self, request: &AddressOp) {
-        let (event, key) = match request {
-            AddressOp::Delete(key) => ("address_removed", key),
-            AddressOp::Add(new) | AddressOp::Replace(new) => ("address_added", &new.key),
-        };
-        let interface = self.name_of(key.index);
-        tracing::info!(event, address = %key, interface);
-    }
-
-    fn name_of(&self, index: u32) -> &str {
-        let link = self.links.values().find(|link| link.index == index);
-        link.map_or("(gone)", |link| link.name.as_str())
-    }
-
-    /// The instances that hold their role and one of the addresses that `done`
-    /// has added.
-    fn gained(&self, done: &[Op]) -> BTreeSet<Key> {
-        let added: BTreeSet<address::Identity> = done.iter().filter_map(added).collect();
-        self.instances
-            .iter()
-            .filter(|(key, instance)| {
-                let mut addresses = self.addresses_of(instance).into_iter();
-                self.roles.get(key) == Some(&true)
-                    && addresses.any(|address| added.contains(&address.identity()))
-            })
-            .map(|(key, _)| key.clone())
-            .collect()
-    }
-
-    /// The addresses of all instances that hold theirs. Those of an instance
-    /// whose role is not known yet are desired exactly as far as they are there.
-    fn desired(&self) -> Table {
-        let mut table = Table::new();
-        for (key, instance) in &self.instances {
-            let role = self.roles.get(key).copied();
-            for address in self.addresses_of(instance) {
-                let there = self.observed.contains_key(&address.identity());
-                if role.unwrap_or(there) {
-                    table.insert(address.identity(), address);
+    /// Looks at the routes that are tracked.
+    fn measure(&mut self) {
+        let mut routes = Vec::new();
+        for (ipv6, table) in self.tracked.tables() {
+            match self.installer.routes_in(ipv6, table) {
+                Ok(found) => routes.extend(found),
+                Err(error) => {
+                    self.failed(&error.to_string());
+                    return;
                 }
             }
         }
-        table
+        for measured in self.tracked.measure(&routes, &self.links) {
+            // The advert thread ends only with the process.
+            let _ = self.to_adverts.send(ToAdverts::Measured(measured));
+        }
     }
 
-    fn addresses_of(&self, instance: &VrrpInstance) -> Vec<Address> {
-        let addresses = instance.virtual_addresses.iter().filter_map(|address| {
-            let device = address.dev.as_ref().unwrap_or(&instance.interface);
-            Some(Address {
-                interface: self.links.get(device)?.index,
-                address: address.address,
-                prefix_len: address.prefix_len,
-                label: address.label.clone(),
-                scope: address.scope.number(),
-                proto: None,
-            })
+    /// The instances that hold their role and one of the addresses `added`.
+    fn gained(&self, added: &BTreeSet<address::Identity>) -> Vec<Key> {
+        if added.is_empty() {
+            return Vec::new();
+        }
+        let holders = self.roles.iter().filter(|(_, holds)| **holds);
+        let gained = holders.filter(|(key, _)| {
+            let config = self.config();
+            let instance = self.instances.get(key);
+            let mut addresses = instance.into_iter().flat_map(|i| config.addresses_of(i));
+            addresses.any(|(address, _)| added.contains(&address.identity()))
         });
-        addresses.collect()
+        gained.map(|(key, _)| key.clone()).collect()
     }
 
-    /// Ours is what bears our tag, what we put there, and what the
-    /// configuration says is virtual: a leftover of another director software
-    /// must not stay on a Backup. The owner of an address (priority 255) has it
-    /// as its own, so there only what we put counts.
-    fn ownership(&self, desired: &Table) -> Ownership {
-        let mut managed = self.managed.clone();
-        for instance in self
-            .instances
-            .values()
-            .filter(|instance| instance.priority < OWNER)
-        {
-            managed.extend(self.addresses_of(instance).iter().map(Address::identity));
-        }
-        managed.retain(|identity| !desired.contains_key(identity));
-        Ownership {
-            managed,
-            tag: self.tags.then_some(TAG),
+    fn config(&self) -> Config<'_> {
+        Config {
+            instances: &self.instances,
+            roles: &self.roles,
+            fixed: &self.common.static_network,
+            links: &self.links,
         }
     }
 
-    /// A kernel that marks its own addresses (loopback, link-local) keeps ours;
-    /// one that shows an address of ours without its mark does not.
-    fn learn_tags(&mut self, observed: &[rtnl::Address]) {
-        if observed.iter().any(|address| address.proto.is_some()) {
-            self.tags = true;
-        } else if observed
-            .iter()
-            .any(|a| self.expected.contains_key(&plain(a.clone()).identity()))
-        {
-            self.tags = false;
-        }
-    }
-
-    /// Counts and logs what somebody else changed since the last time.
-    fn count_drift(&mut self, desired: &Table, ownership: &Ownership) {
-        // Only what was there and still should be: a change of ours is no drift.
-        let kept: Table = self
-            .expected
-            .iter()
-            .filter(|(identity, _)| desired.contains_key(identity))
-            .map(|(identity, address)| (*identity, address.clone()))
+    fn tell_interfaces(&mut self) {
+        let config = self.config();
+        let own = config.own_addresses();
+        let moves = |address: &rtnl::Address| {
+            let identity = steps::plain(address.clone()).identity();
+            let put = address.is_ours() || self.installer.addresses.managed.contains(&identity);
+            (put && !own.contains(&identity)) || config.is_virtual(address.key.ip)
+        };
+        let names = interfaces::told(&self.instances, &self.common);
+        let states = names.into_iter().map(|name| {
+            let state = interfaces::state(&name, &self.links, &self.installer.listed, moves);
+            (name, state)
+        });
+        let news: Vec<(String, Interface)> = states
+            .filter(|(name, state)| self.told.get(name) != Some(state))
             .collect();
-        let drift = address::drift(&kept, &self.observed, ownership);
-        for drift in drift
-            .iter()
-            .filter(|drift| kept.contains_key(&drift.subject))
-        {
-            self.repairs += 1;
-            let interface = self.name_of(drift.subject.interface);
-            tracing::warn!(event = "address_repaired", %drift, interface);
-        }
-    }
-
-    fn tell_interfaces(&mut self, observed: &[rtnl::Address]) {
-        let names: BTreeSet<&String> = self.instances.keys().map(|key| &key.interface).collect();
-        let mut news = Vec::new();
-        for name in names {
-            let state = self.interface(name, observed);
-            if self.told.get(name) != Some(&state) {
-                news.push((name.clone(), state));
-            }
-        }
         for (name, state) in news {
-            self.told.insert(name.clone(), state.clone());
+            let before = self.told.insert(name.clone(), state.clone());
+            if let (Some(Interface::Unusable(_)), Interface::Usable(usable)) = (before, &state) {
+                self.announce_sources(&name, usable.index);
+            }
             // The advert thread ends only with the process.
             let _ = self.to_adverts.send(ToAdverts::Interface(name, state));
         }
     }
 
-    fn interface(&self, name: &str, observed: &[rtnl::Address]) -> Interface {
-        let Some(link) = self.links.get(name) else {
-            let names: Vec<&str> = self.links.keys().map(String::as_str).collect();
-            return Interface::Unusable(format!(
-                "no such interface (there are: {})",
-                names.join(", ")
-            ));
+    /// An interface works again: peers that are reached by unicast are told
+    /// where the address is that adverts come from.
+    fn announce_sources(&mut self, name: &str, index: u32) {
+        let Some(Interface::Usable(usable)) = self.told.get(name) else {
+            return;
         };
-        if !link.up {
-            return Interface::Unusable("the interface is down".into());
+        for (key, instance) in &self.instances {
+            let unicast = matches!(instance.transport.mode, Delivery::Unicast { .. });
+            if !unicast || instance.interface != name {
+                continue;
+            }
+            let first = if key.family == Family::Ipv4 {
+                usable.v4
+            } else {
+                usable.v6
+            };
+            if let Some(source) = instance.transport.source.or(first) {
+                self.announcer.announce_own(key, name, index, source);
+            }
         }
-        if !link.running {
-            return Interface::Unusable("the link is down (no carrier)".into());
-        }
-        // Addresses that move between hosts are no name for this one.
-        let excluded = |ip: &IpAddr| {
-            self.managed.iter().any(|identity| identity.address == *ip)
-                || self
-                    .instances
-                    .values()
-                    .filter(|instance| instance.priority < OWNER)
-                    .any(|instance| instance.virtual_addresses.iter().any(|a| a.address == *ip))
-        };
-        Interface::Usable(Usable {
-            index: link.index,
-            v4: rtnl::source_address(observed, link.index, false, excluded),
-            v6: rtnl::source_address(observed, link.index, true, excluded),
-            addresses: rtnl::usable_addresses(observed, link.index, excluded).collect(),
-        })
     }
 
     fn conflict(&mut self, conflict: Conflict) {
-        // Whoever answers after we have given it up is the next Master.
         let has = |key: &&Key| {
             let instance = self.instances.get(*key);
-            let mut addresses = instance.iter().flat_map(|i| &i.virtual_addresses);
+            let mut addresses = instance.into_iter().flat_map(virtual_addresses);
             addresses.any(|a| a.address == conflict.address)
         };
         let holders = self.roles.iter().filter(|(_, holds)| **holds);
         let ours: Vec<Key> = holders.map(|(key, _)| key).filter(has).cloned().collect();
-        if ours.is_empty() && conflict.other.is_some() {
-            return;
-        }
         match conflict.other {
+            // Whoever answers after we have given it up is the next Master.
+            Some(_) if ours.is_empty() => {}
             Some(other) => {
                 for key in &ours {
                     self.announcer.probe_again(clock::monotonic_now(), key);
                 }
-                if self
-                    .conflicts
-                    .insert(conflict.address, other.clone())
-                    .as_ref()
-                    != Some(&other)
-                {
-                    tracing::error!(
-                        event = "address_in_use", address = %conflict.address, by = other,
-                        help = "another host answers for this virtual address: a real server \
-                                without arp_ignore=1, or a second master that does not hear us",
-                    );
-                }
+                self.conflicts.found(conflict.address, &other);
             }
-            None => {
-                if self.conflicts.remove(&conflict.address).is_some() {
-                    tracing::info!(event = "address_no_longer_in_use", address = %conflict.address);
-                }
-            }
+            None => self.conflicts.ended(&conflict.address),
         }
-    }
-
-    /// Fills in our part of a report.
-    fn complete(&self, snapshot: &mut VrrpSnapshot) {
-        let held = |report: &AddressReport| {
-            let index = self.links.get(&report.interface).map(|link| link.index);
-            self.observed.values().any(|address| {
-                Some(address.interface) == index
-                    && address.address == report.address
-                    && address.prefix_len == report.prefix
-            })
-        };
-        let instances = snapshot.instances.iter_mut();
-        for address in instances.flat_map(|instance| &mut instance.addresses) {
-            address.held = held(address);
-            address.conflict = self.conflicts.get(&address.address).cloned();
-            if address.held {
-                snapshot.held.push(address.clone());
-            }
-        }
-        snapshot.address_error.clone_from(&self.error);
-        snapshot.repairs = self.repairs;
     }
 }

@@ -27,7 +27,7 @@ use vrrp::Cause;
 use self::post::Post;
 use super::engine::{Engine, Letter, Outside, Port};
 use super::identify::Question;
-use super::messages::{Key, ToAddresses, ToAdverts, ToMain};
+use super::messages::{Key, Left, ToAddresses, ToAdverts, ToMain};
 use crate::kernel::clock::{self, Timer};
 use crate::kernel::ready;
 use crate::kernel::vrrp_socket::{Batch, VrrpSocket};
@@ -331,7 +331,10 @@ impl Adverts {
         let (engine, outer) = &mut *self.engine.borrow_mut();
         match command {
             ToAdverts::Configure { id, setup, left } => {
-                let held = left.as_ref().map(|left| left.snapshot.held.clone());
+                let held = left.as_ref().map(|left| Left {
+                    held: left.snapshot.held.clone(),
+                    installed: left.snapshot.installed.clone(),
+                });
                 let before = outer.later.len();
                 engine.configure(now, &setup, left.map(|left| *left), outer);
                 // A removed instance says so before its addresses go, and the

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use mono::Mono;
 
 use crate::model::{self, Family, Global, Measured, VrrpCommon, VrrpInstance};
-use crate::status::{AddressReport, VrrpSnapshot};
+use crate::status::{AddressReport, InstalledReport, VrrpSnapshot};
 use crate::worker::protocol::Order;
 
 /// What makes a virtual router one and the same across reloads: not its name.
@@ -49,6 +49,15 @@ pub struct Predecessor {
     pub snapshot: VrrpSnapshot,
     /// Until when it was alive.
     pub alive_until: Mono,
+}
+
+/// What a predecessor put into the kernel.
+#[derive(Clone, Debug, Default)]
+pub struct Left {
+    /// Addresses.
+    pub held: Vec<AddressReport>,
+    /// All else.
+    pub installed: InstalledReport,
 }
 
 /// Everything the threads run by.
@@ -131,8 +140,8 @@ pub enum ToAddresses {
         id: u64,
         /// What to run.
         setup: Box<Setup>,
-        /// The addresses that a predecessor held.
-        held: Vec<AddressReport>,
+        /// What a predecessor put into the kernel.
+        held: Left,
     },
     /// This instance holds its addresses, or does not.
     Role(Key, bool),
@@ -156,7 +165,7 @@ pub enum ToAddresses {
 #[derive(Debug)]
 pub enum ToMain {
     /// A report is complete.
-    Report(Option<u64>, VrrpSnapshot),
+    Report(Option<u64>, Box<VrrpSnapshot>),
     /// A request was fulfilled; or what of it was not.
     Done(u64, Result<String, String>),
     /// Something happened that others want to know.

@@ -11,15 +11,12 @@
 //! - **identify**: who sends what it should not, for reports.
 //! - **main**: the session with the supervisor.
 
-mod address_ops;
 mod addresses;
 mod adverts;
-mod announcer;
 mod engine;
 mod identify;
 mod messages;
 mod ping;
-mod watch;
 
 use std::path::Path;
 
@@ -115,12 +112,12 @@ async fn serve(
             },
             message = from_threads.recv() => match message {
                 Some(ToMain::Report(_, snapshot)) if handing_over => {
-                    session.store(Snapshot::Vrrp(snapshot));
+                    session.store(Snapshot::Vrrp(*snapshot));
                     tracing::info!(event = "handed_over");
                     return;
                 }
                 Some(ToMain::Report(id, snapshot)) => {
-                    session.snapshot(id, Snapshot::Vrrp(snapshot));
+                    session.snapshot(id, Snapshot::Vrrp(*snapshot));
                 }
                 Some(ToMain::Done(id, outcome)) => session.done(id, outcome),
                 Some(ToMain::Event(happened)) => session.event(happened),
