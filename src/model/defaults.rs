@@ -71,6 +71,8 @@ pub const HMAC_TIME_WINDOW: (Duration, u32) = (Duration::from_secs(5), 3);
 pub const IPVLAN_MODE: IpvlanMode = IpvlanMode::Bridge;
 /// A new Master uses its address at once.
 pub const NODAD: bool = true;
+/// Several times what a busy successor needs from its first advert to its addresses.
+pub const HAND_OVER_OVERLAP: Duration = Duration::from_millis(100);
 /// What RFC 9568 is commonly read to say, and keepalived's default.
 pub const V3_CHECKSUM: ChecksumV3 = ChecksumV3::PseudoHeader;
 

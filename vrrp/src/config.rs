@@ -61,6 +61,10 @@ pub struct Config {
     /// Whether a Master whose timer was so late that a Backup may have taken over falls
     /// back to Backup and listens, instead of asserting itself.
     pub timer_expired_backup: bool,
+    /// How long the addresses that were handed over are still served after the
+    /// successor's first advert: it speaks first and puts the addresses then, which takes
+    /// a busy host tens of milliseconds.
+    pub hand_over_overlap: Duration,
 }
 
 impl Config {
@@ -81,6 +85,7 @@ impl Config {
             addresses: Vec::new(),
             announce_delay: Duration::ZERO,
             lower_prio_announce_delay: Duration::ZERO,
+            hand_over_overlap: Duration::ZERO,
             lower_prio_no_advert: false,
             higher_prio_send_advert: false,
             owner_ignore_adverts: false,

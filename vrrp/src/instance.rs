@@ -85,6 +85,8 @@ pub struct Instance {
     released: bool,
     /// Until when we serve the addresses we gave up, unless a successor is heard.
     handing_until: Option<Mono>,
+    /// Until when we serve them beside the successor.
+    overlap_until: Option<Mono>,
     /// The second announcement after becoming Master.
     announce_at: Option<Mono>,
     /// The announcement that follows up a rival.
@@ -124,6 +126,7 @@ impl Instance {
             preempt_at: None,
             released: false,
             handing_until: None,
+            overlap_until: None,
             announce_at: None,
             rival_announce_at: None,
             announce_quiet_until: Mono::ZERO,
@@ -171,7 +174,9 @@ impl Instance {
     #[must_use]
     pub fn deadline(&self) -> Option<Mono> {
         let announce = [self.announce_at, self.rival_announce_at];
-        let all = announce.into_iter().chain([self.timer, self.handing_until]);
+        let all = announce
+            .into_iter()
+            .chain([self.timer, self.handing_until, self.overlap_until]);
         all.flatten().min()
     }
 
@@ -200,14 +205,20 @@ impl Instance {
         self.config.priority
     }
 
-    /// Whether we have given the addresses up but still serve them until the successor
-    /// is heard.
+    /// Whether we have given the addresses up but still serve them: until the successor
+    /// is heard, and for [`Config::hand_over_overlap`] beside it.
     ///
     /// The addresses are to be on the host while this is so or the state is Master. The
     /// driver goes on giving adverts and [`Input::Timer`]; the end shows as
     /// [`Effect::RemoveAddresses`], or as the return to Master.
     #[must_use]
     pub fn handing_over(&self) -> bool {
+        self.handing_until.is_some() || self.overlap_until.is_some()
+    }
+
+    /// Whether we have given the addresses up and no successor was heard yet.
+    #[must_use]
+    pub fn awaits_successor(&self) -> bool {
         self.handing_until.is_some()
     }
 
@@ -265,6 +276,7 @@ impl Instance {
             silent_at: rel(self.silent_at),
             preempt_at: self.preempt_at.map(rel),
             handing_until: self.handing_until.map(rel),
+            overlap_until: self.overlap_until.map(rel),
             answer_quiet_until: rel(self.answer_quiet_until),
             missed_at: rel(self.missed_at),
             rivals: self.rivals.relative(rel),
@@ -280,7 +292,11 @@ impl Instance {
                 self.takeover = Reason::NoSuccessor;
                 self.transition(now, State::Backup, Reason::Startup, out);
             }
-            (State::Initialize, None) => self.start(now, out),
+            (State::Initialize, None) => {
+                self.end_hand_over(out);
+                self.source = Some(source);
+                self.start(now, out);
+            }
             (State::Master, _) if moved => self.send_advert(now, out),
             (State::Master | State::Backup, _) => {}
         }
@@ -297,6 +313,9 @@ impl Instance {
     }
 
     fn timer(&mut self, now: Mono, out: &mut Vec<Effect>) {
+        if self.overlap_until.is_some_and(|t| t <= now) {
+            self.end_hand_over(out);
+        }
         if let Some(due) = self.handing_until.filter(|t| *t <= now) {
             self.no_successor(now, due, out);
         } else if let Some(due) = self.timer.filter(|t| *t <= now) {
@@ -404,6 +423,7 @@ impl Instance {
         self.preempt_at = None;
         self.released = false;
         self.handing_until = None;
+        self.overlap_until = None;
         self.announce_at = None;
         self.rival_announce_at = None;
         self.announce_quiet_until = Mono::ZERO;

@@ -167,6 +167,7 @@ impl VrrpInstance {
             owner_ignore_adverts: self.owner_ignore_adverts,
             check_addresses: self.check_addresses,
             timer_expired_backup: self.timer_expired_backup,
+            hand_over_overlap: defaults::HAND_OVER_OVERLAP,
         }
     }
 

@@ -258,7 +258,7 @@ impl Host {
             backups().filter(move |i| !consents(i))
         };
         let at = reluctant().map(Instance::consents_at).max();
-        let keep = reluctant().all(Instance::handing_over);
+        let keep = reluctant().all(Instance::awaits_successor);
         for slot in members {
             let wanted = self.get(*slot).and_then(|i| i.wants_master(now));
             self.act(*slot, out, |instance, out| match at {

@@ -35,7 +35,7 @@ impl Instance {
         advert: &Advert,
         out: &mut Vec<Effect>,
     ) {
-        if self.state == State::Initialize && !self.handing_over() {
+        if self.state == State::Initialize && self.handing_until.is_none() {
             return;
         }
         if let Err(rejection) = self.check(src, own, advert) {
@@ -51,7 +51,7 @@ impl Instance {
             via,
             own,
         };
-        if self.handing_over() {
+        if self.handing_until.is_some() {
             return self.advert_in_hand_over(now, heard, out);
         }
         let is_owner = self.config.is_owner();
@@ -95,7 +95,11 @@ impl Instance {
         if heard.sender.priority == 0 {
             return;
         }
-        self.end_hand_over(out);
+        self.handing_until = None;
+        self.overlap_until = Some(now + self.config.hand_over_overlap);
+        if self.config.hand_over_overlap.is_zero() {
+            self.end_hand_over(out);
+        }
         if self.state == State::Backup {
             self.follow_heard(now, heard);
         }

@@ -44,7 +44,7 @@ impl Instance {
     /// Waits until `at`, at least, before it wants to be Master again. Addresses that
     /// are being handed over and that nobody took are served until then, if `keep`.
     pub(crate) fn hold(&mut self, now: Mono, at: Mono, keep: bool, out: &mut Vec<Effect>) {
-        if !self.handing_over() {
+        if self.handing_until.is_none() {
             self.timer = Some(at);
         } else if keep {
             self.handing_until = Some(at);

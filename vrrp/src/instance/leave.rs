@@ -10,7 +10,7 @@ impl Instance {
     pub(super) fn shutdown(&mut self, now: Mono, reason: Reason, out: &mut Vec<Effect>) {
         match (self.state, self.handing_until) {
             (State::Initialize, Some(_)) => self.end_hand_over(out),
-            (State::Initialize, None) => {}
+            (State::Initialize, None) => self.end_hand_over(out),
             (State::Backup, None) => self.fault(now, reason, out),
             (State::Backup, Some(until)) => {
                 self.forget();
@@ -77,7 +77,8 @@ impl Instance {
 
     /// Lets the addresses go.
     pub(super) fn end_hand_over(&mut self, out: &mut Vec<Effect>) {
-        if self.handing_until.take().is_some() {
+        let waiting = self.handing_until.take().is_some();
+        if self.overlap_until.take().is_some() || waiting {
             out.push(Effect::RemoveAddresses);
         }
         if self.state == State::Initialize {

@@ -68,7 +68,7 @@ impl Instance {
             last_advert: self.last_advert,
             preempt_at: self.preempt_at,
             released: self.released,
-            handing_until: self.handing_until,
+            handing_until: self.handing_until.or(self.overlap_until),
         }
     }
 

@@ -37,6 +37,33 @@ fn the_first_advert_of_the_successor_ends_it() {
 }
 
 #[test]
+fn a_successor_is_given_time_to_put_the_addresses() {
+    let overlapping = || v3(100).with(|c| c.hand_over_overlap = s("0.1"));
+    for again in [false, true] {
+        let scene = stopping(overlapping()).at("1.1").hears(advert(1, 99));
+        let mut scene = scene.does(&[]).hands_over(true).next("1.2");
+        if again {
+            // It does not begin anew with every advert.
+            scene = scene.at("1.15").hears(advert(1, 99)).does(&[]).next("1.2");
+        }
+        let scene = scene.due("1.2").does(&[RemoveAddresses]);
+        scene.hands_over(false).is(Initialize).next_never();
+    }
+    let scene = releasing(overlapping()).at("1.1").hears(advert(1, 99));
+    let scene = scene.does(&[]).follows(1, 99).next("1.2");
+    let scene = scene.due("1.2").does(&[RemoveAddresses]);
+    scene.is(Backup).next("4.709375");
+    // Who says it again is in a hurry.
+    let scene = stopping(overlapping()).at("1.1").hears(advert(1, 99));
+    let scene = scene.shutdown().does(&[RemoveAddresses]);
+    scene.hands_over(false).next_never();
+    // A fault lets go at once.
+    let scene = releasing(overlapping()).at("1.1").hears(advert(1, 99));
+    let scene = scene.at("1.15").fault();
+    scene.does(&[RemoveAddresses, change(Backup, Initialize, Reason::Fault)]);
+}
+
+#[test]
 fn others_that_give_up_are_no_successors() {
     for scene in [stopping(v3(100)), releasing(v3(100))] {
         let scene = scene.at("0.6").hears(advert(1, 0)).does(&[]);

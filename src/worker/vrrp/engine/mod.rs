@@ -346,14 +346,14 @@ impl Engine {
         heard: Option<(IpAddr, &Advert)>,
         outside: &mut dyn Outside,
     ) {
-        let handed = self.hands_over(id);
+        let waited = self.awaits_successor(id);
         let mut outputs = std::mem::take(&mut self.outputs);
         outputs.clear();
         self.host.step(now, id, input, &mut outputs);
         self.carry_out(now, &outputs, heard, outside);
         self.outputs = outputs;
-        if handed
-            && !self.hands_over(id)
+        if waited
+            && !self.awaits_successor(id)
             && let Some(slot) = self.slot_mut(id)
         {
             slot.successor = heard.map(|(src, _)| src);

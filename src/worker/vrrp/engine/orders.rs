@@ -162,7 +162,12 @@ impl Engine {
         }
     }
 
-    pub(super) fn hands_over(&self, id: u32) -> bool {
+    pub(super) fn awaits_successor(&self, id: u32) -> bool {
+        let core = self.host.get(id);
+        core.is_some_and(vrrp::Instance::awaits_successor)
+    }
+
+    fn hands_over(&self, id: u32) -> bool {
         let core = self.host.get(id);
         core.is_some_and(vrrp::Instance::handing_over)
     }
