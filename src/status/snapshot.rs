@@ -49,6 +49,9 @@ pub struct VrrpSnapshot {
     /// Virtual routers that are heard and not configured.
     #[serde(default)]
     pub strangers: Vec<StrangerReport>,
+    /// Packets since the start of which not even the virtual router could be read.
+    #[serde(default)]
+    pub unreadable: u64,
 }
 
 impl VrrpSnapshot {
@@ -68,6 +71,7 @@ impl VrrpSnapshot {
             started: None,
             passive_until: None,
             strangers: Vec::new(),
+            unreadable: 0,
         }
     }
 }

@@ -64,6 +64,7 @@ impl Supervisor {
                     strangers.map(|s| stranger(s, now)).collect()
                 })
                 .unwrap_or_default(),
+            unreadable_packets: vrrp.map_or(0, |snapshot| snapshot.unreadable),
             startup_delay_s: vrrp
                 .and_then(|snapshot| snapshot.passive_until)
                 .map(|until| until.since(now).as_secs_f64()),

@@ -82,6 +82,8 @@ struct Ear {
 struct Open {
     ear: Rc<Ear>,
     groups: Vec<IpAddr>,
+    /// Octets that the queue was asked to hold.
+    room: u32,
     reader: Option<JoinHandle<()>>,
 }
 
@@ -99,7 +101,13 @@ struct Outer {
 }
 
 impl Outside for Outer {
-    fn open(&mut self, port: Port, interface: &str, group: Option<IpAddr>) -> Result<(), String> {
+    fn open(
+        &mut self,
+        port: Port,
+        interface: &str,
+        group: Option<IpAddr>,
+        room: Option<u32>,
+    ) -> Result<(), String> {
         self.rewired = true;
         let open = match self.sockets.get_mut(&port) {
             Some(open) => open,
@@ -108,10 +116,17 @@ impl Outside for Outer {
                 self.sockets.entry(port).or_insert(Open {
                     ear: Rc::new(ear),
                     groups: Vec::new(),
+                    room: 0,
                     reader: None,
                 })
             }
         };
+        if let Some(room) = room.filter(|room| *room > open.room) {
+            let octets = usize::try_from(room).unwrap_or(usize::MAX);
+            let set = open.ear.socket.get_ref().set_receive_queue(octets);
+            set.map_err(|error| error.to_string())?;
+            open.room = room;
+        }
         if let Some(group) = group.filter(|group| !open.groups.contains(group)) {
             let joined = open.ear.socket.get_ref().join(group);
             joined.map_err(|error| error.to_string())?;
@@ -319,6 +334,7 @@ impl Adverts {
             match heard {
                 Ok(heard) => engine.packet(now, ear.port, &heard, outer),
                 Err(error) => {
+                    engine.unreadable();
                     tracing::debug!(event = "bad_packet", interface = ear.interface, %error);
                 }
             }

@@ -50,12 +50,19 @@ use crate::status::InstanceReport;
 /// What the engine makes happen.
 pub trait Outside {
     /// Make ready to send and to receive here, unless it is: `interface` is the name of
-    /// the one with the port's index, `group` one to hear.
+    /// the one with the port's index, `group` one to hear, `room` the octets that its
+    /// queue is to hold.
     ///
     /// # Errors
     ///
     /// Why that cannot be, in words.
-    fn open(&mut self, port: Port, interface: &str, group: Option<IpAddr>) -> Result<(), String>;
+    fn open(
+        &mut self,
+        port: Port,
+        interface: &str,
+        group: Option<IpAddr>,
+        room: Option<u32>,
+    ) -> Result<(), String>;
     /// Send this, soon, and before anything that is told later takes effect.
     fn send(&mut self, letter: &Letter<'_>);
     /// The instance holds its addresses, or does not.
@@ -183,6 +190,8 @@ pub struct Engine {
     pending: Vec<Pending>,
     /// The number of the last event.
     sequence: u64,
+    /// Packets that nothing could be made of.
+    unreadable: u64,
     outputs: Vec<Output>,
     message: Vec<u8>,
     packet: Vec<u8>,

@@ -149,7 +149,7 @@ impl Engine {
                 Err(_) => Ok(()),
             };
             if let Err(why) = opened {
-                *second = Err(format!("{}: {why}", model.interface));
+                *second = Err(Hindrance::Fault(why));
                 self.reopen_at = Some(now + REOPEN);
             }
         }
@@ -289,10 +289,11 @@ impl Engine {
 
 fn open(slot: &Slot, way: &Way, name: &str, outside: &mut dyn Outside) -> Result<(), String> {
     let device = slot.model.attachment.device().unwrap_or(name);
-    outside.open(way.mouth, name, None)?;
+    let room = slot.model.transport.receive_buffer;
+    outside.open(way.mouth, device, None, None)?;
     for port in &way.ears {
         let name = if *port == way.mouth { device } else { name };
-        outside.open(*port, name, way.accept.group())?;
+        outside.open(*port, name, way.accept.group(), room)?;
     }
     Ok(())
 }
@@ -312,8 +313,8 @@ impl Slot {
 
     fn log_heartbeat(&self, ways: &Ways) {
         let state = |ways: &Ways| match &ways.heartbeat {
-            Some(Err(why)) => Some(why.clone()),
-            Some(Ok(_)) | None => None,
+            Some(Err(Hindrance::Fault(why))) => Some(why.clone()),
+            Some(Ok(_) | Err(Hindrance::Unknown(_))) | None => None,
         };
         let before = self.ways.as_ref().and_then(state);
         match state(ways) {

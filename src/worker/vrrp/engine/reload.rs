@@ -140,6 +140,15 @@ impl Engine {
         if gone.is_empty() {
             return;
         }
+        for id in &gone {
+            if let Some(slot) = self.slot_mut(*id) {
+                slot.removed = true;
+            }
+            // Out of its group it would start.
+            if !self.holds(*id) {
+                self.host.remove(*id);
+            }
+        }
         // Those that stay in a group must not be stopped by those that leave it.
         self.host_groups(now, &|id| !gone.contains(&id), outside);
         for id in gone {
@@ -224,7 +233,8 @@ impl Engine {
         } else {
             What::Fault
         };
-        let priority = self.host.get(id).map_or(0, Instance::priority);
+        let base = slot.model.priority;
+        let priority = self.host.get(id).map_or(base, Instance::priority);
         // The second time ends the hand-over: without a configuration nobody would keep
         // the addresses.
         self.step(now, id, Input::Shutdown, None, outside);

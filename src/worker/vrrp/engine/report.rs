@@ -1,12 +1,17 @@
 //! The snapshot of the engine: for people, and for a successor.
 
+use std::time::Duration;
+
 use mono::Mono;
-use vrrp::State;
+use vrrp::{Instance, State};
 
 use super::traffic::family_number;
 use super::{Engine, Given, Slot};
 use crate::model::VirtualAddress;
 use crate::status::{AddressReport, GroupReport, HeartbeatReport, InstanceReport, VrrpSnapshot};
+
+/// A way counts as silent when nothing came for this long, and three intervals.
+const SILENCE: Duration = Duration::from_secs(3);
 
 impl Engine {
     /// The advert thread's part of a snapshot; the rest is filled in by whom it belongs
@@ -16,7 +21,7 @@ impl Engine {
             instances: self
                 .by_key
                 .values()
-                .filter_map(|id| self.instance(*id))
+                .filter_map(|id| self.instance(now, *id))
                 .collect(),
             worst_lateness: self.worst_lateness,
             groups: self.group_reports(),
@@ -24,6 +29,7 @@ impl Engine {
             started: self.started,
             passive_until: self.passive_until,
             strangers: self.strangers.report(),
+            unreadable: self.unreadable,
             ..VrrpSnapshot::new(now)
         }
     }
@@ -41,7 +47,7 @@ impl Engine {
             .collect()
     }
 
-    fn instance(&self, id: u32) -> Option<InstanceReport> {
+    fn instance(&self, now: Mono, id: u32) -> Option<InstanceReport> {
         let (slot, core) = (self.slot(id)?, self.host.get(id)?);
         let group = self
             .groups
@@ -81,7 +87,11 @@ impl Engine {
             waiting: slot.waiting.clone(),
             handing_over: core.handing_over(),
             heartbeat: slot.heartbeat(),
-            verdicts: slot.witness.verdicts().collect(),
+            verdicts: slot
+                .witness
+                .verdicts()
+                .chain(slot.one_way(now, core))
+                .collect(),
             complaints: slot.witness.complaints(),
             guard: slot.guard.snapshot(),
         })
@@ -105,13 +115,34 @@ impl Slot {
         self.model.held_addresses().map(report).collect()
     }
 
+    /// Of two ways, one that is silent while the other is not.
+    fn one_way(&self, now: Mono, core: &Instance) -> Option<String> {
+        let second = &self.model.heartbeat.as_ref()?.interface;
+        let works = self.ways.as_ref()?.heartbeat.as_ref()?.is_ok();
+        // By a Master nobody need be heard.
+        if !works || core.state() != State::Backup || now.since(self.since) < SILENCE {
+            return None;
+        }
+        let patience = SILENCE.max(core.snapshot().interval.saturating_mul(3));
+        let is_heard = |heard: Option<Mono>| heard.is_some_and(|at| now.since(at) < patience);
+        let first = &self.key.interface;
+        let (silent, other) = match self.heard.map(is_heard) {
+            [true, false] => (second, first),
+            [false, true] => (first, second),
+            _ => return None,
+        };
+        Some(format!(
+            "the master is heard by {other} only, not by {silent}"
+        ))
+    }
+
     fn heartbeat(&self) -> Option<HeartbeatReport> {
         let model = self.model.heartbeat.as_ref()?;
         let ways = self.ways.as_ref();
         let way = ways.and_then(|ways| ways.heartbeat.as_ref());
         Some(HeartbeatReport {
             interface: model.interface.clone(),
-            fault: way.and_then(|way| way.as_ref().err().cloned()),
+            fault: way.and_then(|way| Some(way.as_ref().err()?.words().to_owned())),
             heard: self.heard[1],
         })
     }

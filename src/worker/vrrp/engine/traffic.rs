@@ -69,7 +69,7 @@ impl Engine {
     /// A packet came in at `port`.
     pub fn packet(&mut self, now: Mono, port: Port, heard: &Heard<'_>, outside: &mut dyn Outside) {
         let Some(vrid) = peek_vrid(heard.payload.message()) else {
-            return;
+            return self.unreadable();
         };
         let Some(&(id, via)) = self.by_place.get(&(port, vrid)) else {
             return self.stranger(now, port, vrid, heard.src, outside);
@@ -125,6 +125,11 @@ impl Engine {
         if let Some(from) = unknown {
             outside.identify(port.index, from);
         }
+    }
+
+    /// A packet came in of which not even the VRID can be read.
+    pub const fn unreadable(&mut self) {
+        self.unreadable = self.unreadable.saturating_add(1);
     }
 
     /// Somebody else's virtual router.

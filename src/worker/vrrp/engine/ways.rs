@@ -99,7 +99,7 @@ pub struct Ways {
     /// The interface of the virtual router.
     pub primary: Way,
     /// The second interface, or why it does not work.
-    pub heartbeat: Option<Result<Way, String>>,
+    pub heartbeat: Option<Result<Way, Hindrance>>,
 }
 
 /// The interfaces as far as they are known.
@@ -121,9 +121,18 @@ impl From<String> for Hindrance {
 }
 
 impl Hindrance {
-    fn words(self) -> String {
+    /// The reason in words.
+    pub fn words(&self) -> &str {
         match self {
             Self::Unknown(words) | Self::Fault(words) => words,
+        }
+    }
+
+    /// Says which interface it is about.
+    fn on(self, name: &str) -> Self {
+        match self {
+            Self::Unknown(words) => Self::Unknown(format!("{name}: {words}")),
+            Self::Fault(words) => Self::Fault(format!("{name}: {words}")),
         }
     }
 }
@@ -134,9 +143,9 @@ impl Hindrance {
 ///
 /// Why it cannot run.
 pub fn find(model: &VrrpInstance, interfaces: &Interfaces, ah: bool) -> Result<Ways, Hindrance> {
-    let base = usable(interfaces, &model.interface)?;
+    let base = usable(interfaces, &model.interface).map_err(|h| h.on(&model.interface))?;
     let device = match model.attachment.device() {
-        Some(name) => Some(usable(interfaces, name)?),
+        Some(name) => Some(usable(interfaces, name).map_err(|h| h.on(name))?),
         None => None,
     };
     let port = |index| Port {
@@ -180,10 +189,8 @@ pub fn find(model: &VrrpInstance, interfaces: &Interfaces, ah: bool) -> Result<W
 fn usable<'a>(interfaces: &'a Interfaces, name: &str) -> Result<&'a Usable, Hindrance> {
     match interfaces.get(name) {
         Some(Interface::Usable(usable)) => Ok(usable),
-        Some(Interface::Unusable(reason)) => Err(Hindrance::Fault(format!("{name}: {reason}"))),
-        None => Err(Hindrance::Unknown(format!(
-            "{name}: its state is not known yet"
-        ))),
+        Some(Interface::Unusable(reason)) => Err(Hindrance::Fault(reason.clone())),
+        None => Err(Hindrance::Unknown("its state is not known yet".into())),
     }
 }
 
@@ -279,13 +286,13 @@ fn second(
     heartbeat: &Heartbeat,
     interfaces: &Interfaces,
     port: &impl Fn(u32) -> Port,
-) -> Result<Way, String> {
-    let usable = usable(interfaces, &heartbeat.interface).map_err(Hindrance::words)?;
+) -> Result<Way, Hindrance> {
+    let usable = usable(interfaces, &heartbeat.interface)?;
     let configured = heartbeat.source;
     let source = configured
         .filter(|source| usable.addresses.contains(source))
         .or_else(|| automatic(usable, model.family, heartbeat.peers.first().copied()))
-        .ok_or_else(|| format!("{}: {}", heartbeat.interface, missing(model.family)))?;
+        .ok_or_else(|| missing(model.family).to_owned())?;
     let group = match &model.transport.mode {
         Delivery::Multicast { group } => *group,
         Delivery::Unicast { .. } => super::group(model.family),
@@ -367,7 +374,7 @@ mod tests {
             let found = find(model, &interfaces(), false);
             found
                 .map(|ways| ways.primary.source)
-                .map_err(Hindrance::words)
+                .map_err(|hindrance| hindrance.words().to_owned())
         };
         assert_eq!(source(&model), Ok(ip("192.0.2.1")));
         model.transport.source = Some(ip("192.0.2.7"));
@@ -454,6 +461,9 @@ mod tests {
             "eth1".into(),
             Interface::Unusable("the link is down".into()),
         );
-        assert_eq!(heartbeat(&down), Err("eth1: the link is down".into()));
+        assert_eq!(
+            heartbeat(&down),
+            Err(Hindrance::Fault("the link is down".into()))
+        );
     }
 }

@@ -112,13 +112,17 @@ impl Witness {
             return Noted { is_new, log };
         }
         if self.complaints.len() >= COMPLAINTS {
-            let Some(oldest) = self.complaints.iter().position(|one| !one.standing) else {
+            // What cannot be read makes room for what can: everybody can send rubbish.
+            let rubbish = |one: &Complaint| priority.is_some() && one.priority.is_none();
+            let ended = self.complaints.iter().position(|one| !one.standing);
+            let victim = ended.or_else(|| self.complaints.iter().position(rubbish));
+            let Some(victim) = victim else {
                 return Noted {
                     is_new: false,
                     log: false,
                 };
             };
-            self.complaints.swap_remove(oldest);
+            self.complaints.swap_remove(victim);
         }
         self.unidentified = Some(from);
         let (detail, verdict) = words();
@@ -356,6 +360,24 @@ mod tests {
             witness.complaints().len(),
             COMPLAINTS,
             "in place of an old one"
+        );
+    }
+
+    #[test]
+    fn rubbish_does_not_hide_a_rival() {
+        let mut witness = Witness::default();
+        for last in 0..100 {
+            let rubbish = Sighting {
+                priority: None,
+                ..sighting("checksum", last)
+            };
+            note(&mut witness, at(1), rubbish);
+        }
+        assert!(note(&mut witness, at(1), sighting("lower_master", 200)).is_new);
+        assert!(
+            witness
+                .verdicts()
+                .any(|words| words.contains("192.0.2.200"))
         );
     }
 

@@ -33,7 +33,7 @@ struct Log {
 }
 
 impl Outside for Log {
-    fn open(&mut self, _: Port, _: &str, _: Option<IpAddr>) -> Result<(), String> {
+    fn open(&mut self, _: Port, _: &str, _: Option<IpAddr>, _: Option<u32>) -> Result<(), String> {
         if self.closed {
             Err("too many open files".into())
         } else {

@@ -65,6 +65,31 @@ fn an_instance_added_to_a_running_group_takes_nothing_down() {
 }
 
 #[test]
+fn an_owner_that_waited_for_its_group_is_removed_without_a_word() {
+    let group = |members: &str, instances: &str| {
+        setup(&format!(
+            "{instances}[sync_group.g]\nmembers = [{members}]\n"
+        ))
+    };
+    let (a, b) = (text(51, 255, ""), text(52, 255, "").replace("eth0", "eth1"));
+    let mut bench = Bench::started(&group("\"v51\", \"v52\"", &format!("{a}{b}")));
+    bench.interface(0, "eth1", down());
+    assert_eq!(bench.states(), [State::Initialize; 2]);
+    bench.log.take();
+    bench.configure(100, &group("\"v52\"", &b));
+    let log = std::mem::take(&mut bench.log.lines);
+    assert!(
+        !log.iter()
+            .any(|line| line.contains("send") || line.contains("hold"))
+    );
+    assert_eq!(
+        log.iter().filter(|line| line.contains("v51")).count(),
+        1,
+        "{log:?}"
+    );
+}
+
+#[test]
 fn a_group_is_told_of_once_for_all_its_members() {
     let two = format!("{}{}", text(51, 100, ""), text(52, 100, ""));
     let mut bench = Bench::started(&setup(&format!(

@@ -45,7 +45,7 @@ fn with_a_second_way_one_cut_cable_makes_no_second_master() {
     let model = &setup.instances[0];
     assert_eq!(
         bench.one().heartbeat.unwrap().fault.as_deref(),
-        Some("eth1: its state is not known yet")
+        Some("its state is not known yet")
     );
     bench.interface(0, "eth1", on(8, &["198.51.100.1"]));
     let path = to_group("198.51.100.2");
@@ -57,6 +57,8 @@ fn with_a_second_way_one_cut_cable_makes_no_second_master() {
     assert_eq!(bench.state(), State::Backup);
     let heartbeat = bench.one().heartbeat.unwrap();
     assert_eq!((heartbeat.fault, heartbeat.heard), (None, Some(ms(5_000))));
+    let verdicts = bench.engine.report(ms(5_500)).instances.remove(0).verdicts;
+    assert_eq!(verdicts, ["the master is heard by eth1 only, not by eth0"]);
     bench.log.take();
     bench.run(9_000);
     let log = bench.log.take();
