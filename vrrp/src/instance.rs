@@ -371,6 +371,17 @@ impl Instance {
         is_master && self.config.timer_expired_backup && now >= self.missed_at
     }
 
+    /// How long after an advert no Backup can have missed the next ones, if it waits for
+    /// them at `interval`.
+    ///
+    /// The time without the skew, as that may be next to nothing. Where a Backup takes
+    /// over after one missing advert that would be the time of our next one: half an
+    /// interval more, for a timer is never quite on time.
+    fn patience(&self, interval: Duration) -> Duration {
+        let down = interval.saturating_mul(u32::from(self.config.down_timer_adverts));
+        down.max(interval.saturating_mul(3) / 2)
+    }
+
     /// Listens: a Master that lives speaks within an interval.
     fn step_down_late(&mut self, now: Mono, out: &mut Vec<Effect>) {
         let interval = self.config.advert_interval;
@@ -447,7 +458,7 @@ impl Instance {
         let interval = self.config.advert_interval;
         self.last_advert = Some(now);
         self.timer = Some(now + interval);
-        self.missed_at = now + interval.saturating_mul(u32::from(self.config.down_timer_adverts));
+        self.missed_at = now + self.patience(interval);
     }
 
     fn announce(&mut self, now: Mono, cause: Cause, out: &mut Vec<Effect>) {

@@ -81,7 +81,8 @@ impl Instance {
     ///
     /// - A Master resumes as Master, all its effects as on becoming one (advert first),
     ///   `since` kept, if no Backup can have noticed: if less than `down_timer_adverts`
-    ///   advert intervals have passed since its last advert. That one was sent at
+    ///   advert intervals (one and a half if that is 1) have passed since its last
+    ///   advert. That one was sent at
     ///   `last_advert` or later, and at most one interval before `alive_until`. The
     ///   margin left is the Backups' skew time. When it is too late, it removes the
     ///   addresses, which may still be there, and starts afresh, as with
@@ -149,9 +150,6 @@ impl Instance {
     fn unnoticed(&self, snap: &Snapshot, alive_until: Mono, now: Mono) -> bool {
         let by_snapshot = self.last_advert.unwrap_or(Mono::ZERO);
         let by_life = alive_until.min(now) - snap.interval;
-        let patience = snap
-            .interval
-            .saturating_mul(u32::from(self.config.down_timer_adverts));
-        now < by_snapshot.max(by_life) + patience
+        now < by_snapshot.max(by_life) + self.patience(snap.interval)
     }
 }

@@ -1,5 +1,7 @@
 //! RFC 9568 6.4.3: what a Master does on its own and about others.
 
+use std::time::Duration;
+
 use crate::dsl::*;
 use State::Master;
 
@@ -215,4 +217,23 @@ fn a_master_back_from_a_long_sleep_may_assert_itself() {
         .does(&yields(Reason::HigherPriority))
         .timer()
         .does(&[]);
+}
+
+#[test]
+fn a_master_is_missed_only_after_its_own_next_advert() {
+    // By the number of adverts after which Backups take over.
+    for (adverts, missed) in [(1, "1.5"), (2, "2"), (3, "3")] {
+        let master = || v3(100).with(|c| c.down_timer_adverts = adverts).master();
+        let mut scene = master();
+        for beat in 1..5 {
+            scene = scene.due(&beat.to_string());
+            scene = scene.does(&[sends(100)]).is(Master);
+        }
+        let just = s(missed) - Duration::from_nanos(1);
+        let just = format!("{}.{:09}", just.as_secs(), just.subsec_nanos());
+        let scene = master().late(&just).timer();
+        scene.does(&[sends(100)]).is(Master);
+        let scene = master().late(missed).timer();
+        scene.does(&yields(Reason::Late));
+    }
 }

@@ -74,6 +74,17 @@ fn what_counts_is_the_interval_the_peers_know() {
 }
 
 #[test]
+fn a_master_that_is_missed_early_can_be_resumed_too() {
+    let setup = || v3(100).with(|c| c.down_timer_adverts = 1);
+    let snap = snapshot(&setup().master());
+    setup().resumed(&snap, "0", "1.4").is(Master);
+    setup().resumed(&snap, "0", "1.5").is(Backup);
+    // Its last advert may have been an interval ago when it died.
+    setup().resumed(&snap, "100", "100.4").is(Master);
+    setup().resumed(&snap, "100", "100.5").is(Backup);
+}
+
+#[test]
 fn a_resumed_master_takes_up_a_new_configuration() {
     let snap = snapshot(&v3(100).master());
     let scene = v3(50).announce_delay("5").resumed(&snap, "0", "0.5");
