@@ -546,7 +546,8 @@ impl Addresses {
             .collect();
         for (name, state) in news {
             let before = self.told.insert(name.clone(), state.clone());
-            if let (Some(Interface::Unusable(_)), Interface::Usable(usable)) = (before, &state) {
+            let was_down = before.is_some_and(|before| before.trouble().is_some());
+            if let (true, Interface::Usable(usable)) = (was_down, &state) {
                 self.announce_sources(&name, usable.index);
             }
             // The advert thread ends only with the process.

@@ -76,8 +76,28 @@ pub struct Setup {
 pub enum Interface {
     /// It works.
     Usable(Usable),
-    /// It does not, and why, in words.
+    /// It is there, but carries nothing, and why, in words.
+    Down(String, Usable),
+    /// It is not there, and why, in words.
     Unusable(String),
+}
+
+impl Interface {
+    /// Why it does not work, if it does not.
+    pub fn trouble(&self) -> Option<&str> {
+        match self {
+            Self::Usable(_) => None,
+            Self::Down(reason, _) | Self::Unusable(reason) => Some(reason),
+        }
+    }
+
+    /// What it would be if it worked, as far as it is there.
+    pub const fn there(&self) -> Option<&Usable> {
+        match self {
+            Self::Usable(usable) | Self::Down(_, usable) => Some(usable),
+            Self::Unusable(_) => None,
+        }
+    }
 }
 
 /// An interface that works.

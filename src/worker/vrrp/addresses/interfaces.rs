@@ -57,24 +57,23 @@ pub fn state(
         let names: Vec<&str> = links.iter().map(|link| link.name.as_str()).collect();
         return Interface::Unusable(absent(&names));
     };
-    if !link.up {
-        return Interface::Unusable("the interface is down".into());
-    }
-    if !link.running {
-        return Interface::Unusable("the link is down (no carrier)".into());
-    }
     let of = |index| rtnl::usable_addresses(addresses, index, &moves);
     let mut own: Vec<_> = of(link.index).collect();
     // A device of ours has the virtual addresses and none of its own: it sends
     // from those of the interface it lies on.
     own.extend(lends(link).into_iter().flat_map(of));
     let first = |ipv6| rtnl::source_address(own.iter().copied(), ipv6);
-    Interface::Usable(Usable {
+    let usable = Usable {
         index: link.index,
         v4: first(false),
         v6: first(true),
         addresses: own,
-    })
+    };
+    match (link.up, link.running) {
+        (false, _) => Interface::Down("the interface is down".into(), usable),
+        (true, false) => Interface::Down("the link is down (no carrier)".into(), usable),
+        (true, true) => Interface::Usable(usable),
+    }
 }
 
 /// The interface whose addresses are those of `link`, too.

@@ -55,7 +55,7 @@ impl Damper {
         news: Interface,
         patience: Duration,
     ) -> Option<Interface> {
-        let usable = matches!(news, Interface::Usable(_));
+        let usable = news.trouble().is_none();
         let delays = self.delays.get(name).copied().unwrap_or_default();
         let Some(state) = self.states.get_mut(name) else {
             let pending = None;
@@ -98,7 +98,7 @@ impl Damper {
         let is_due = |state: &State| state.pending.as_ref().is_some_and(|(at, _)| *at <= now);
         let (name, state) = self.states.iter_mut().find(|(_, state)| is_due(state))?;
         let (_, news) = state.pending.take()?;
-        state.usable = matches!(news, Interface::Usable(_));
+        state.usable = news.trouble().is_none();
         Some((name.clone(), news))
     }
 

@@ -252,9 +252,9 @@ impl Engine {
     }
 
     fn interface_is(&mut self, now: Mono, name: &str, news: Interface, outside: &mut dyn Outside) {
-        let works = match &news {
-            Interface::Usable(_) => Ok(()),
-            Interface::Unusable(reason) => Err(reason.clone()),
+        let works = match news.trouble() {
+            None => Ok(()),
+            Some(reason) => Err(reason.to_owned()),
         };
         self.known.interface(name, works);
         self.interfaces.insert(name.to_owned(), news);

@@ -159,7 +159,7 @@ impl Engine {
 
     fn interface_name(&self, index: u32) -> Option<&str> {
         use crate::worker::vrrp::messages::Interface;
-        let is_it = |state: &Interface| matches!(state, Interface::Usable(it) if it.index == index);
+        let is_it = |state: &Interface| state.there().is_some_and(|it| it.index == index);
         let mut all = self.interfaces.iter();
         all.find(|(_, state)| is_it(state))
             .map(|(name, _)| name.as_str())

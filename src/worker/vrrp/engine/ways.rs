@@ -143,9 +143,11 @@ impl Hindrance {
 ///
 /// Why it cannot run.
 pub fn find(model: &VrrpInstance, interfaces: &Interfaces, ah: bool) -> Result<Ways, Hindrance> {
-    let base = usable(interfaces, &model.interface).map_err(|h| h.on(&model.interface))?;
+    let even_down = model.dont_track_primary;
+    let usable = |name: &str| usable(interfaces, name, even_down).map_err(|h| h.on(name));
+    let base = usable(&model.interface)?;
     let device = match model.attachment.device() {
-        Some(name) => Some(usable(interfaces, name).map_err(|h| h.on(name))?),
+        Some(name) => Some(usable(name)?),
         None => None,
     };
     let port = |index| Port {
@@ -186,10 +188,18 @@ pub fn find(model: &VrrpInstance, interfaces: &Interfaces, ah: bool) -> Result<W
     Ok(Ways { primary, heartbeat })
 }
 
-fn usable<'a>(interfaces: &'a Interfaces, name: &str) -> Result<&'a Usable, Hindrance> {
+/// An interface that works or, with `even_down`, one that is there.
+fn usable<'a>(
+    interfaces: &'a Interfaces,
+    name: &str,
+    even_down: bool,
+) -> Result<&'a Usable, Hindrance> {
     match interfaces.get(name) {
         Some(Interface::Usable(usable)) => Ok(usable),
-        Some(Interface::Unusable(reason)) => Err(Hindrance::Fault(reason.clone())),
+        Some(Interface::Down(_, usable)) if even_down => Ok(usable),
+        Some(Interface::Down(reason, _) | Interface::Unusable(reason)) => {
+            Err(Hindrance::Fault(reason.clone()))
+        }
         None => Err(Hindrance::Unknown("its state is not known yet".into())),
     }
 }
@@ -287,7 +297,7 @@ fn second(
     interfaces: &Interfaces,
     port: &impl Fn(u32) -> Port,
 ) -> Result<Way, Hindrance> {
-    let usable = usable(interfaces, &heartbeat.interface)?;
+    let usable = usable(interfaces, &heartbeat.interface, false)?;
     let configured = heartbeat.source;
     let source = configured
         .filter(|source| usable.addresses.contains(source))

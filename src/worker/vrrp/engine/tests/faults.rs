@@ -104,4 +104,14 @@ fn an_instance_that_does_not_mind_its_interface_goes_on_without_it() {
     bench.run(4_000);
     bench.interface(5_000, "eth0", down());
     assert_eq!((bench.state(), bench.one().fault), (State::Master, None));
+    bench.interface(
+        5_100,
+        "eth0",
+        Interface::Unusable("no such interface".into()),
+    );
+    assert_eq!(bench.state(), State::Master, "nor if it is gone");
+    let mut cold = Bench::default();
+    cold.configure(0, &setup);
+    cold.interface(0, "eth0", down());
+    assert_eq!(cold.state(), State::Backup, "also from the start");
 }

@@ -162,7 +162,10 @@ fn usable() -> Interface {
 }
 
 fn down() -> Interface {
-    Interface::Unusable("the link is down (no carrier)".into())
+    let Interface::Usable(there) = usable() else {
+        unreachable!()
+    };
+    Interface::Down("the link is down (no carrier)".into(), there)
 }
 
 fn on(index: u32, addresses: &[&str]) -> Interface {
