@@ -5,6 +5,8 @@
 mod desk;
 #[path = "scripts/files_and_processes.rs"]
 mod files_and_processes;
+#[path = "scripts/mailing.rs"]
+mod mailing;
 #[path = "scripts/notifying.rs"]
 mod notifying;
 #[path = "scripts/tracked_scripts.rs"]

@@ -133,6 +133,9 @@ enum Command {
         #[command(flatten)]
         runtime: RuntimeOption,
     },
+    /// Sends the mail on standard input; started by lvsd only
+    #[command(hide = true)]
+    SendMail,
     /// A worker process; started by `lvsd run` only
     #[command(hide = true)]
     Worker {
@@ -221,6 +224,7 @@ pub fn main() -> ExitCode {
             let wanted = state.map(|state| matches!(state, Switch::On));
             client::order(&runtime.runtime_dir, &Request::Maintenance(wanted))
         }
+        Command::SendMail => ExitCode::from(crate::worker::scripts::send_mail()),
         Command::Worker { kind, runtime } => run::worker(kind.into(), &runtime.runtime_dir),
     }
 }

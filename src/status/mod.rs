@@ -13,7 +13,9 @@ mod scripts;
 mod snapshot;
 
 pub use render::render;
-pub use scripts::{FifoReport, NotifyReport, RunningJob, ScriptsSnapshot, Told, TrackerReport};
+pub use scripts::{
+    FifoReport, MailReport, NotifyReport, RunningJob, ScriptsSnapshot, Told, TrackerReport,
+};
 pub use snapshot::{
     AddressReport, CheckerSnapshot, ComplaintReport, FixedReport, GroupReport, HeartbeatReport,
     InstalledReport, InstanceReport, KernelServer, PoolReport, PriorityTerm, StrangerReport,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::kernel::process::Mark;
 use crate::model::{Measure, Subject, What};
-use crate::telling::Job;
+use crate::telling::{Job, Letter};
 
 /// State of the scripts worker, from which a successor resumes: it neither repeats nor
 /// forgets.
@@ -39,6 +39,21 @@ pub struct NotifyReport {
     pub timeouts: u64,
     /// FIFOs.
     pub fifos: Vec<FifoReport>,
+    /// Mail.
+    pub mail: MailReport,
+}
+
+/// Mail.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MailReport {
+    /// Letters that wait to be sent.
+    pub waiting: Vec<Letter>,
+    /// Letters that were sent, since the start of the director.
+    pub sent: u64,
+    /// Letters that were given up: refused, too old, or too many.
+    pub lost: u64,
+    /// Why the last attempt failed, in words; none when it did not.
+    pub error: Option<String>,
 }
 
 /// A program that runs because of an event.

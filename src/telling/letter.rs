@@ -14,6 +14,9 @@ pub struct Letter {
     pub body: String,
     /// When it happened: seconds of Unix time.
     pub at: u64,
+    /// The event's number: with `at`, it makes the letter one and the same however often
+    /// it is sent.
+    pub sequence: u64,
 }
 
 /// The letter about an event that happened at `at`.
@@ -58,6 +61,7 @@ pub fn letter(router_id: &str, event: &Event, at: u64) -> Letter {
         subject: format!("[{router_id}] VRRP {kind} {name} - {happened}"),
         body,
         at,
+        sequence: event.sequence,
     }
 }
 
@@ -88,6 +92,7 @@ mod tests {
                 body: "=> VRRP Instance is now owning VRRP VIPs <=\n\nReason: no master heard\n"
                     .into(),
                 at: 7,
+                sequence: 1,
             }
         );
         let group = letter(

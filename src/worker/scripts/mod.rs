@@ -8,11 +8,15 @@
 mod adopted;
 mod fifo;
 mod files;
+mod mail;
 mod notify;
+mod post;
 mod processes;
 mod run;
 mod script;
 mod trackers;
+
+pub use post::send_mail;
 
 use std::path::Path;
 use std::time::Duration;
@@ -196,6 +200,15 @@ impl Scripts {
             notify,
         })
     }
+}
+
+/// The configured name of this director, or the host's.
+fn router_id(config: &Config) -> String {
+    let host = || {
+        let name = rustix::system::uname();
+        name.nodename().to_string_lossy().into_owned()
+    };
+    config.global.router_id.clone().unwrap_or_else(host)
 }
 
 /// A configured command as it is to be run.

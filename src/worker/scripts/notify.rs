@@ -1,4 +1,4 @@
-//! Telling others: programs, FIFOs.
+//! Telling others: programs, FIFOs, mail.
 
 use std::collections::BTreeMap;
 
@@ -8,6 +8,7 @@ use tokio::time::{Instant, timeout};
 
 use super::adopted::Adopted;
 use super::fifo::Fifos;
+use super::mail::{Mailer, Unsent};
 use super::run::{KILL_AFTER, Outcome, Run, Tie};
 use super::script::{self, HOLDS_ITS_PLACE, Slots};
 use crate::kernel::clock;
@@ -26,6 +27,10 @@ pub(super) enum Progress {
     Settled,
     /// One has ended; how, if not well.
     Ended(Subject, Option<Failure>),
+    /// A letter was sent, or not.
+    Mailed(Result<(), Unsent>),
+    /// It is time to try again to send one.
+    MailPauseOver,
 }
 
 /// How a program failed.
@@ -46,6 +51,7 @@ pub(super) struct Notifier {
     removed: BTreeMap<Subject, Notify>,
     notification: Notification,
     fifos: Fifos,
+    mailer: Mailer,
     slots: Slots,
     running: BTreeMap<Subject, Option<Mark>>,
     failed: u64,
@@ -61,6 +67,7 @@ impl Notifier {
             removed: BTreeMap::new(),
             notification: Notification::default(),
             fifos: Fifos::default(),
+            mailer: Mailer::new(progress.clone()),
             slots: script::slots(),
             running: BTreeMap::new(),
             failed: 0,
@@ -94,6 +101,7 @@ impl Notifier {
             });
         }
         self.fifos.resume(left.fifos);
+        self.mailer.resume(left.mail);
     }
 
     /// Tells these from now on.
@@ -110,6 +118,8 @@ impl Notifier {
             self.notify.contains_key(subject) || self.removed.contains_key(subject)
         });
         self.fifos.set(&self.notification);
+        let mail = self.notification.mail.as_ref();
+        self.mailer.set(mail, &super::router_id(config));
         self.start();
     }
 
@@ -122,6 +132,9 @@ impl Notifier {
         let now = clock::monotonic_now();
         if let Some(telling) = self.outbox.take(now, event, &notify) {
             self.fifos.write(&line(&telling.event));
+            if telling.mail {
+                self.mailer.post(&telling.event);
+            }
             self.start();
         }
     }
@@ -149,6 +162,8 @@ impl Notifier {
                 self.running.insert(subject, mark);
             }
             Progress::Settled => {}
+            Progress::Mailed(outcome) => self.mailer.mailed(outcome),
+            Progress::MailPauseOver => self.mailer.pause_over(),
             Progress::Ended(subject, failure) => {
                 self.outbox.ended(&subject);
                 self.running.remove(&subject);
@@ -162,20 +177,19 @@ impl Notifier {
         self.start();
     }
 
-    /// Whether all programs have run to their end.
+    /// Whether all programs have run to their end, and all letters are sent that can be.
     pub(super) fn is_done(&self) -> bool {
-        self.running.is_empty() && self.outbox.waiting().next().is_none()
+        let told = self.running.is_empty() && self.outbox.waiting().next().is_none();
+        told && self.mailer.is_done()
     }
 
     /// Ends what serves the FIFOs: they will get nothing more.
     pub(super) async fn close(&mut self, until: Instant) {
-        let left = self.running.len() + self.outbox.waiting().count();
-        if left > 0 {
-            tracing::warn!(
-                event = "notify_left",
-                running = self.running.len(),
-                not_started = self.outbox.waiting().count(),
-            );
+        let running = self.running.len();
+        let not_started = self.outbox.waiting().count();
+        let letters = self.mailer.report().waiting.len();
+        if running + not_started + letters > 0 {
+            tracing::warn!(event = "notify_left", running, not_started, letters);
         }
         self.fifos.close(until).await;
     }
@@ -198,6 +212,7 @@ impl Notifier {
             failed: self.failed,
             timeouts: self.timeouts,
             fifos: self.fifos.report(),
+            mail: self.mailer.report(),
         };
         (told.collect(), report)
     }
