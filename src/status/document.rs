@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::telling::{NotificationStatus, TrackerStatus};
+
 /// Version of this document.
 pub const FORMAT: u32 = 1;
 
@@ -39,6 +41,12 @@ pub struct Document {
     pub unreadable_packets: u64,
     /// Seconds until the instances take part; none once they do.
     pub startup_delay_s: Option<f64>,
+    /// What is tracked.
+    #[serde(default)]
+    pub trackers: Vec<TrackerStatus>,
+    /// Who is told of changes; none while the scripts worker is not running.
+    #[serde(default)]
+    pub notification: Option<NotificationStatus>,
     /// Address handling of the vrrp worker; none while it is not running.
     pub addresses: Option<AddressStatus>,
     /// Pools.

@@ -11,6 +11,7 @@ mod document_tests;
 mod render;
 mod scripts;
 mod snapshot;
+pub mod telling;
 
 pub use render::render;
 pub use scripts::{

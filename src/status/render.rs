@@ -5,6 +5,7 @@ use std::fmt::{self, Write};
 use super::document::{
     CheckStatus, Document, InstanceStatus, PoolStatus, ServerStatus, TableStatus,
 };
+use super::telling;
 
 /// The document as text. `colour` marks states with ANSI colours.
 #[must_use]
@@ -41,7 +42,15 @@ impl Page<'_> {
         if let Some(table) = &self.document.ipvs {
             self.table(out, table)?;
         }
-        Ok(())
+        let paint = |state: &str| match state {
+            "UP" => self.good(state),
+            _ => self.bad(state),
+        };
+        telling::render_trackers(out, &self.document.trackers, paint)?;
+        match &self.document.notification {
+            Some(status) => telling::render_notification(out, status, &self.bad("!")),
+            None => Ok(()),
+        }
     }
 
     fn head(&self, out: &mut String) -> fmt::Result {
@@ -336,7 +345,7 @@ fn why(instance: &InstanceStatus) -> String {
     }
 }
 
-fn times(count: u64) -> String {
+pub(super) fn times(count: u64) -> String {
     match count {
         1 => "once".to_owned(),
         _ => format!("{count} times"),
@@ -344,7 +353,7 @@ fn times(count: u64) -> String {
 }
 
 /// Seconds in the two units that matter: `3d4h`, `2m05s`, `850ms`.
-fn duration(seconds: f64) -> String {
+pub(super) fn duration(seconds: f64) -> String {
     let duration = std::time::Duration::try_from_secs_f64(seconds).unwrap_or_default();
     let whole = duration.as_secs();
     match whole {

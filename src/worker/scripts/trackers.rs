@@ -11,7 +11,7 @@ use super::processes;
 use super::script::{self, Slots};
 use crate::kernel::clock;
 use crate::model::{Measure, Measured, Notification, Tracker, Watch};
-use crate::status::TrackerReport;
+use crate::status::{TrackerReport, telling};
 use crate::tracking::Verdict;
 
 /// A result, on its way from a task.
@@ -198,7 +198,7 @@ impl Trackers {
         left: Option<TrackerReport>,
     ) -> Entry {
         self.incarnations += 1;
-        let kind = kind(&tracker.watch);
+        let kind = telling::kind(&tracker.watch);
         let left = left.filter(|left| left.kind == kind && left.value.is_some());
         let mut verdict = match &tracker.watch {
             Watch::Script(script) => Verdict::new(script.rise, script.fall),
@@ -281,17 +281,6 @@ fn begin(mut report: TrackerReport, watch: &Watch) -> TrackerReport {
         report.detail = "counts as failed until its first result".into();
     }
     report
-}
-
-fn kind(watch: &Watch) -> &'static str {
-    match watch {
-        Watch::Script(_) => "script",
-        Watch::File(_) => "file",
-        Watch::Process(_) => "process",
-        Watch::Ping(_) => "ping",
-        Watch::Route(_) => "route",
-        Watch::VirtualServer(_) => "virtual_server",
-    }
 }
 
 impl Entry {

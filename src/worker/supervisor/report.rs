@@ -14,9 +14,10 @@ use crate::status::document::{
 };
 use crate::status::{
     AddressReport, ComplaintReport, GroupReport, HeartbeatReport, InstanceReport, KernelServer,
-    PoolReport, PriorityTerm, StrangerReport, TableReport,
+    PoolReport, PriorityTerm, StrangerReport, TableReport, telling,
 };
 use crate::worker::Kind;
+use crate::worker::protocol::Snapshot;
 
 impl Supervisor {
     /// The document of this moment.
@@ -29,6 +30,10 @@ impl Supervisor {
         };
         let vrrp = last(Kind::Vrrp).and_then(|last| last.snapshot.vrrp());
         let checker = last(Kind::Checker).and_then(|last| last.snapshot.checker());
+        let scripts = last(Kind::Scripts).and_then(|last| match &last.snapshot {
+            Snapshot::Scripts(snapshot) => Some(snapshot),
+            _ => None,
+        });
         Document {
             format: FORMAT,
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -68,6 +73,13 @@ impl Supervisor {
             startup_delay_s: vrrp
                 .and_then(|snapshot| snapshot.passive_until)
                 .map(|until| until.since(now).as_secs_f64()),
+            trackers: telling::trackers(
+                &self.config.vrrp.trackers,
+                scripts,
+                vrrp.map_or(&[], |snapshot| &snapshot.measured),
+                now,
+            ),
+            notification: scripts.map(telling::notification),
             addresses: vrrp.map(|snapshot| AddressStatus {
                 error: snapshot.address_error.clone(),
                 repairs: snapshot.repairs,
