@@ -6,6 +6,8 @@ mod frames;
 mod monitor;
 #[path = "kernel/namespace.rs"]
 mod namespace;
+#[path = "kernel/nft.rs"]
+mod nft;
 #[path = "kernel/packet.rs"]
 mod packet;
 #[path = "kernel/process.rs"]

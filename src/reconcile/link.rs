@@ -35,8 +35,9 @@ pub struct Device {
 /// What it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A macvlan in private mode with this MAC address: virtual routers of one
-    /// host do not talk to each other.
+    /// A macvlan in bridge mode with this MAC address. In private mode the kernel
+    /// would hand what another director sends from the same MAC address to the
+    /// macvlan alone, which would have to join the group, and say so, to hear it.
     Macvlan([u8; 6]),
     /// An ipvlan in L2 mode with these `IPVLAN_F_*`.
     Ipvlan(u16),

@@ -25,8 +25,8 @@ const IFLA_INFO_DATA: u16 = 2;
 const IFLA_MACVLAN_MODE: u16 = 1;
 const IFLA_IPVLAN_MODE: u16 = 1;
 const IFLA_IPVLAN_FLAGS: u16 = 2;
-/// `MACVLAN_MODE_PRIVATE`.
-const MACVLAN_PRIVATE: u32 = 1;
+/// `MACVLAN_MODE_BRIDGE`.
+const MACVLAN_BRIDGE: u32 = 4;
 /// `IPVLAN_MODE_L2`.
 const IPVLAN_L2: u16 = 0;
 
@@ -134,7 +134,7 @@ impl Link {
 
 /// What `IFLA_LINKINFO` says of the kinds that we make.
 enum Info {
-    /// A macvlan in private mode.
+    /// A macvlan in bridge mode.
     Macvlan,
     /// An ipvlan in L2 mode, with its flags.
     Ipvlan(u16),
@@ -164,7 +164,7 @@ impl Info {
             }
         }
         Ok(match (kind.as_str(), mode) {
-            ("macvlan", Some(MACVLAN_PRIVATE)) => Some(Self::Macvlan),
+            ("macvlan", Some(MACVLAN_BRIDGE)) => Some(Self::Macvlan),
             ("ipvlan", Some(mode)) if mode == u32::from(IPVLAN_L2) => Some(Self::Ipvlan(flags)),
             _ => None,
         })
@@ -187,7 +187,7 @@ pub(super) fn new_message(device: &Device) -> LinkMessage {
             message
                 .attributes
                 .push(LinkAttribute::Address(mac.to_vec()));
-            let mode = InfoMacVlan::Mode(MacVlanMode::Private);
+            let mode = InfoMacVlan::Mode(MacVlanMode::Bridge);
             (InfoKind::MacVlan, InfoData::MacVlan(vec![mode]))
         }
         Kind::Ipvlan(flags) => {

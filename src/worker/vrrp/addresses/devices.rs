@@ -3,8 +3,9 @@
 //! A virtual router with a MAC address of its own lives on a macvlan. It is there
 //! as long as the instance is configured, not only while it is Master: a Backup
 //! sends nothing from it, so that no switch learns its address at the wrong port.
-//! For that it has no address of its own, no IPv6 autoconfiguration and no
-//! duplicate address detection; and only it answers ARP for what is on it.
+//! For that it has no address of its own, no IPv6 autoconfiguration, no duplicate
+//! address detection, and joins no group: adverts are heard on the interface below.
+//! And only it answers ARP for what is on it.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -152,15 +153,11 @@ fn own_parameters(
     want(true, "addr_gen_mode", "1");
 }
 
-/// The parent neither answers for what is on the macvlan nor asks as it. Its
-/// IGMP reports for link-local groups would teach switches the virtual MAC at a
-/// Backup's port; switches flood these groups anyway (RFC 4541 section 2.1.2).
+/// The parent neither answers for what is on the macvlan nor asks as it.
 fn parent_parameters(wants: &mut BTreeMap<String, Want>, parent: &str) {
     for (key, least) in [("arp_ignore", 1), ("arp_announce", 2)] {
         wants.insert(of_interface(false, parent, key), Want::AtLeast(least));
     }
-    let key = "net/ipv4/igmp_link_local_mcast_reports".to_owned();
-    wants.insert(key, Want::Exactly("0".into()));
 }
 
 /// What has to be done to interfaces, those to be deleted apart; and the names

@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use mono::Mono;
 use vrrp::{Input, State, Via};
 
-use super::ways::{self, Hindrance, Way, Ways};
+use super::ways::{self, Hindrance, Port, Way, Ways};
 use super::{Engine, Given, Outside, REOPEN, Slot};
-use crate::model::{Subject, What};
+use crate::model::{Attachment, Subject, What};
 
 /// What follows from all that is known of an instance.
 enum Readiness {
@@ -293,9 +293,20 @@ fn open(slot: &Slot, way: &Way, name: &str, outside: &mut dyn Outside) -> Result
     outside.open(way.mouth, device, None, None)?;
     for port in &way.ears {
         let name = if *port == way.mouth { device } else { name };
-        outside.open(*port, name, way.accept.group(), room)?;
+        let group = way.accept.group().filter(|_| !is_silent(slot, way, port));
+        outside.open(*port, name, group, room)?;
     }
     Ok(())
+}
+
+/// Whether a port is on the macvlan of an instance. From there a Backup says
+/// nothing, not even (by MLD) that it listens: a switch would learn the virtual MAC
+/// at the wrong port. The interface below hears the group as well.
+fn is_silent(slot: &Slot, way: &Way, port: &Port) -> bool {
+    let Attachment::Vmac { transmit_base, .. } = slot.model.attachment else {
+        return false;
+    };
+    way.ears.len() > 1 && (*port == way.mouth) != transmit_base
 }
 
 impl Slot {
