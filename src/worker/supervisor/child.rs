@@ -64,7 +64,10 @@ pub struct Running {
     working: Mono,
     /// Hellos not answered yet.
     unanswered: u32,
-    /// Answers in a row that showed a stalled part.
+    /// Whether the last answer showed a stalled part.
+    stalls: bool,
+    /// Questions in a row before which it did. Not answers: those to questions
+    /// that piled up come all at once.
     stalled: u32,
     /// Whether it has told its state: then it has taken over what it resumed.
     reported: bool,
@@ -128,6 +131,7 @@ impl Running {
             heard: now,
             working: now,
             unanswered: 0,
+            stalls: false,
             stalled: 0,
             reported: false,
             seq: 0,
@@ -161,8 +165,7 @@ impl Running {
         self.answered = true;
         self.steady = self.in_charge.is_some_and(|since| working >= since);
         self.working = self.working.max(working);
-        let stalls = now.since(self.working) > STALLED;
-        self.stalled = if stalls { self.stalled + 1 } else { 0 };
+        self.stalls = now.since(self.working) > STALLED;
     }
 
     /// Whether it can be given its configuration: its predecessor need not wait
@@ -201,8 +204,11 @@ impl Running {
     }
 
     /// Asks for a sign of life; kills the process when it has left so many
-    /// questions unanswered.
+    /// questions unanswered. One that has not come up yet has all the time
+    /// there is: its host may be a slow one.
     pub fn watch(&mut self, kind: Kind, patience: u32) {
+        let patience = if self.answered { patience } else { PATIENCE };
+        self.stalled = if self.stalls { self.stalled + 1 } else { 0 };
         let patience_over = self.unanswered.max(self.stalled) >= patience;
         if patience_over && !self.killed {
             tracing::error!(
@@ -285,6 +291,7 @@ mod tests {
             heard: at(0),
             working: at(0),
             unanswered: 0,
+            stalls: false,
             stalled: 0,
             reported: false,
             seq: 0,
@@ -327,6 +334,30 @@ mod tests {
         assert!(worker.killed);
         assert_eq!(worker.alive_until(at(14)), Some(at(0)));
         assert!(!worker.started_well());
+    }
+
+    #[tokio::test]
+    async fn a_slow_start_is_no_hang() {
+        let mut worker = running();
+        // It takes five seconds to come up, and answers all questions at once.
+        for _ in 0..QUICK_PATIENCE + 1 {
+            worker.watch(Kind::Vrrp, QUICK_PATIENCE);
+        }
+        for _ in 0..QUICK_PATIENCE + 1 {
+            worker.heard(at(5));
+            worker.hello(at(5), at(0));
+        }
+        worker.watch(Kind::Vrrp, QUICK_PATIENCE);
+        assert!(!worker.killed);
+        worker.heard(at(6));
+        worker.hello(at(6), at(6));
+        worker.watch(Kind::Vrrp, QUICK_PATIENCE);
+        assert!(!worker.killed);
+        // Once it is up, it is expected to answer.
+        for _ in 0..QUICK_PATIENCE {
+            worker.watch(Kind::Vrrp, QUICK_PATIENCE);
+        }
+        assert!(worker.killed);
     }
 
     #[tokio::test]
