@@ -27,7 +27,6 @@ use thiserror::Error;
 use tokio::net::UnixStream;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::time::Instant;
 
 use super::channel::{self, Sender};
 use super::protocol::{FromWorker, Order, Resume, Snapshot, ToWorker};
@@ -306,13 +305,5 @@ impl Session {
         if let Err(error) = self.sender.send(message) {
             tracing::error!(event = "channel_error", %error);
         }
-    }
-}
-
-/// Waits until `deadline`, for ever if there is none.
-pub(super) async fn sleep_until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline).await,
-        None => std::future::pending().await,
     }
 }

@@ -21,6 +21,7 @@ pub use post::send_mail;
 use std::path::Path;
 use std::time::Duration;
 
+use mono::Mono;
 use thiserror::Error;
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::Instant;
@@ -28,9 +29,9 @@ use tokio::time::Instant;
 use self::notify::Notifier;
 use self::run::Program;
 use self::trackers::Trackers;
-use super::Kind;
 use super::protocol::Snapshot;
-use super::session::{self, Event, Heartbeat, Session, sleep_until};
+use super::session::{self, Event, Heartbeat, Session};
+use super::{Kind, wait_until};
 use crate::kernel::clock;
 use crate::model::{self, Config, Notification};
 use crate::status::ScriptsSnapshot;
@@ -67,7 +68,7 @@ pub async fn run(runtime_dir: &Path) -> Result<(), Error> {
         notifier: Notifier::new(progress),
         told_until: 0,
         snapshot_at: None,
-        snapshot_sent: Instant::now(),
+        snapshot_sent: clock::monotonic_now(),
         stopping: None,
     };
     loop {
@@ -90,12 +91,12 @@ pub async fn run(runtime_dir: &Path) -> Result<(), Error> {
                 scripts.notifier.progress(progress);
                 scripts.want_snapshot();
             }
-            () = sleep_until(snapshot_at) => {
+            () = wait_until(snapshot_at) => {
                 scripts.snapshot_at = None;
-                scripts.snapshot_sent = Instant::now();
+                scripts.snapshot_sent = clock::monotonic_now();
                 session.snapshot(None, scripts.snapshot());
             }
-            () = sleep_until(stopping) => {}
+            () = wait_until(stopping) => {}
             () = tokio::time::sleep(BEAT) => {}
         }
         if scripts.has_said_all() {
@@ -114,10 +115,10 @@ struct Scripts {
     /// See [`ScriptsSnapshot::told_until`].
     told_until: u64,
     /// When to send the next unasked snapshot.
-    snapshot_at: Option<Instant>,
-    snapshot_sent: Instant,
+    snapshot_at: Option<Mono>,
+    snapshot_sent: Mono,
     /// When a stop waits no longer.
-    stopping: Option<Instant>,
+    stopping: Option<Mono>,
 }
 
 impl Scripts {
@@ -136,7 +137,7 @@ impl Scripts {
             Event::Told(event) => self.told(event),
             // Not for this worker.
             Event::Measured(_) | Event::Hold { .. } => {}
-            Event::Stop => self.stopping = Some(Instant::now() + LAST_WORDS),
+            Event::Stop => self.stopping = Some(clock::monotonic_now() + LAST_WORDS),
             Event::HandOver => {
                 session.store(self.snapshot());
                 tracing::info!(event = "handed_over");
@@ -180,14 +181,14 @@ impl Scripts {
     /// Whether a stop was ordered and there is nothing more to wait for.
     fn has_said_all(&self) -> bool {
         self.stopping
-            .is_some_and(|until| self.notifier.is_done() || until <= Instant::now())
+            .is_some_and(|until| self.notifier.is_done() || until <= clock::monotonic_now())
     }
 
     /// At once, unless the last one was sent a moment ago.
     fn want_snapshot(&mut self) {
         let earliest = self.snapshot_sent + SNAPSHOT_PAUSE;
         self.snapshot_at
-            .get_or_insert_with(|| earliest.max(Instant::now()));
+            .get_or_insert_with(|| earliest.max(clock::monotonic_now()));
     }
 
     fn snapshot(&self) -> Snapshot {
