@@ -1,6 +1,7 @@
 //! A host: namespaces of its own and a thread inside them.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -221,6 +222,28 @@ impl Host {
     pub fn write(&self, path: &str, text: &str) -> Result<()> {
         let (path, text) = (PathBuf::from(path), text.to_owned());
         self.inside(move || crate::failure::write(&path, &text))?
+    }
+
+    /// Writes a file that only root may read, as the host sees it.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_secret(&self, path: &str, text: &str) -> Result<()> {
+        let (path, text) = (PathBuf::from(path), text.to_owned());
+        self.inside(move || {
+            crate::failure::write(&path, &text)?;
+            fs::set_permissions(&path, Permissions::from_mode(0o600))
+                .attempt(|| format!("protect {}", path.display()))
+        })?
+    }
+
+    /// Writes a program as the host sees it.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn script(&self, path: &str, text: &str) -> Result<()> {
+        self.write(path, text)?;
+        self.run(["chmod", "755", path]).map(drop)
     }
 
     /// Reads a file as the host sees it.

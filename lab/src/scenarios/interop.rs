@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Need, Scenario};
 use crate::failure::{Failure, Result};
 use crate::net::Lab;
-use crate::seat::{Auth, Product, Seated, Vrrp};
+use crate::seat::{Auth, Product, Seated, Unicast, Vrrp};
 use crate::site::{Directors, INTERFACE};
 use crate::watch::{Capture, dissect, eventually, now, steadily};
 
@@ -32,6 +32,18 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     }),
     Scenario::new("interop::v3_ipv6_frr", Need::Uml, |lab| {
         meet(lab, Product::Frr, v3_ipv6)
+    }),
+    Scenario::new("interop::v2_ah_keepalived", Need::Any, |lab| {
+        meet(lab, Product::Keepalived, v2_ah)
+    }),
+    Scenario::new("interop::unicast_keepalived", Need::Any, |lab| {
+        meet(lab, Product::Keepalived, unicast)
+    }),
+    Scenario::new("interop::vmac_keepalived", Need::Uml, |lab| {
+        meet(lab, Product::Keepalived, vmac)
+    }),
+    Scenario::new("interop::vmac_frr", Need::Uml, |lab| {
+        meet(lab, Product::Frr, vmac)
     }),
     Scenario::new("interop::v3_10ms_keepalived", Need::Any, |lab| {
         meet(lab, Product::Keepalived, v3_10ms)
@@ -76,6 +88,31 @@ fn v3(rank: Rank) -> Vrrp {
 
 fn v3_10ms(rank: Rank) -> Vrrp {
     Vrrp::v3(rank.priority(), Duration::from_millis(10))
+}
+
+fn v2_ah(rank: Rank) -> Vrrp {
+    Vrrp::v2(rank.priority(), Auth::Ah("s3cret"))
+}
+
+fn unicast(rank: Rank) -> Vrrp {
+    let (source, peer) = match rank {
+        Rank::High => (150, 151),
+        Rank::Low => (151, 150),
+    };
+    Vrrp {
+        unicast: Some(Unicast {
+            source: [172, 17, 1, source].into(),
+            peer: [172, 17, 1, peer].into(),
+        }),
+        ..v3(rank)
+    }
+}
+
+fn vmac(rank: Rank) -> Vrrp {
+    Vrrp {
+        vmac: true,
+        ..v3(rank)
+    }
 }
 
 fn v3_ipv6(rank: Rank) -> Vrrp {
@@ -263,7 +300,24 @@ impl Pair {
             crate::ensure!(found, "tshark saw no advert of priority {priority}");
         }
         lab.note(format!("tshark: {} packets good", packets.len()));
+        self.expect_virtual_mac()?;
         self.expect_no_complaint()
+    }
+
+    /// Where the settings ask for it, frames carry the virtual router's MAC address.
+    fn expect_virtual_mac(&self) -> Result<()> {
+        let family = if self.low.settings.is_ipv6() { 2 } else { 1 };
+        let mac = [0, 0, 0x5e, 0, family, self.low.settings.vrid];
+        let frames = self.seen.frames();
+        let other = frames
+            .iter()
+            .find(|frame| frame.advert().is_some() && frame.bytes.get(6..12) != Some(&mac));
+        match other {
+            Some(frame) if self.low.settings.vmac => Err(Failure::said(format!(
+                "an advert from another MAC address than the virtual one: {frame}"
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// Neither side may complain about the other.
@@ -287,6 +341,8 @@ fn complaint(line: &&str) -> bool {
     // process that is killed last; and a probe for the address that the one who preempts answers.
     let expected = [
         "event=\"address_in_use\"",
+        // keepalived asks for something that the booted kernel has not.
+        "mnl_socket_recvfrom",
         "received lower priority",
         "kind=\"lower_master\"",
         "the link is down",

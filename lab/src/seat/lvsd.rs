@@ -27,7 +27,7 @@ impl Lvsd {
     /// When it cannot be started.
     pub fn start(lab: &Lab, host: &Host, configuration: &str) -> Result<Self> {
         let program = lab.daemon()?.to_string_lossy().into_owned();
-        host.write(LVSD_FILE, configuration)?;
+        host.write_secret(LVSD_FILE, configuration)?;
         let command = [program.as_str(), "run", "--config", LVSD_FILE];
         Ok(Self {
             service: host.supervise("lvsd", &command, Leftovers::Leave)?,
@@ -41,7 +41,7 @@ impl Lvsd {
     /// # Errors
     /// When it cannot be written.
     pub fn configure(&self, configuration: &str) -> Result<()> {
-        self.host.write(LVSD_FILE, configuration)
+        self.host.write_secret(LVSD_FILE, configuration)
     }
 
     /// Runs `lvsd` with these words on the host.

@@ -24,7 +24,8 @@ const FIELDS: [&str; 9] = [
 ];
 
 /// Everything that may be VRRP, also where tshark cannot read on.
-const FILTER: &str = "vrrp || ip.proto == 112 || ipv6.nxt == 112 || ah";
+/// What an ICMP error quotes is none of it.
+const FILTER: &str = "(vrrp || ip.proto == 112 || ipv6.nxt == 112 || ah) && !icmp && !icmpv6";
 
 /// tshark's word for a right checksum.
 const GOOD: &str = "1";
