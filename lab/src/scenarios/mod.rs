@@ -10,6 +10,7 @@ mod failover;
 mod hostile;
 mod interop;
 mod operator;
+mod published;
 mod scale;
 mod selftest;
 mod site;
@@ -71,7 +72,7 @@ impl Scenario {
 }
 
 /// Every scenario, subject by subject.
-const SUBJECTS: [&[Scenario]; 15] = [
+const SUBJECTS: [&[Scenario]; 16] = [
     selftest::SCENARIOS,
     site::SCENARIOS,
     checks::SCENARIOS,
@@ -83,6 +84,7 @@ const SUBJECTS: [&[Scenario]; 15] = [
     crowd::SCENARIOS,
     chaos::SCENARIOS,
     examples::SCENARIOS,
+    published::SCENARIOS,
     operator::SCENARIOS,
     trouble::SCENARIOS,
     upgrade::SCENARIOS,
