@@ -7,6 +7,7 @@ mod crowd;
 mod drift;
 mod examples;
 mod failover;
+mod features;
 mod hostile;
 mod interop;
 mod operator;
@@ -72,7 +73,7 @@ impl Scenario {
 }
 
 /// Every scenario, subject by subject.
-const SUBJECTS: [&[Scenario]; 16] = [
+const SUBJECTS: [&[Scenario]; 17] = [
     selftest::SCENARIOS,
     site::SCENARIOS,
     checks::SCENARIOS,
@@ -85,6 +86,7 @@ const SUBJECTS: [&[Scenario]; 16] = [
     chaos::SCENARIOS,
     examples::SCENARIOS,
     published::SCENARIOS,
+    features::SCENARIOS,
     operator::SCENARIOS,
     trouble::SCENARIOS,
     upgrade::SCENARIOS,
