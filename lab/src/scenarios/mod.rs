@@ -8,6 +8,7 @@ mod drift;
 mod examples;
 mod failover;
 mod features;
+mod handover;
 mod hostile;
 mod interop;
 mod operator;
@@ -73,7 +74,7 @@ impl Scenario {
 }
 
 /// Every scenario, subject by subject.
-const SUBJECTS: [&[Scenario]; 17] = [
+const SUBJECTS: [&[Scenario]; 18] = [
     selftest::SCENARIOS,
     site::SCENARIOS,
     checks::SCENARIOS,
@@ -87,6 +88,7 @@ const SUBJECTS: [&[Scenario]; 17] = [
     examples::SCENARIOS,
     published::SCENARIOS,
     features::SCENARIOS,
+    handover::SCENARIOS,
     operator::SCENARIOS,
     trouble::SCENARIOS,
     upgrade::SCENARIOS,
