@@ -69,8 +69,8 @@ pub enum Input<'a> {
     Fault,
     /// Give the addresses up, but stay willing: a Master becomes Backup, with a hand-over
     /// as for `Shutdown`, and leaves its successor alone, as with `nopreempt`, until it
-    /// is Master again, is shut down, or is configured anew. If no successor is heard, it
-    /// goes on as Master. Others than a Master do nothing.
+    /// is Master again, is shut down, or is given another priority, `preempt` or
+    /// `preempt_delay` by `Reconfigure`. If no successor is heard, it goes on as Master. Others than a Master do nothing.
     Release,
     /// An advert for this virtual router that passed the decoder's checks.
     Advert {

@@ -13,8 +13,10 @@ impl Instance {
         let before = self.takeover_time(&self.config);
         let old = std::mem::replace(&mut self.config, config.clamped());
         let addresses_differ = !same_set(&old.addresses, &self.config.addresses);
-        self.released = false;
         self.compared = None;
+        if ranks_otherwise(&old, &self.config) {
+            self.released = false;
+        }
         match self.state {
             State::Initialize => {}
             State::Backup if self.config.is_owner() && !old.is_owner() => {
@@ -64,6 +66,12 @@ impl Instance {
         let after = self.takeover_time(&self.config);
         self.timer = self.timer.map(|t| t - before + after);
     }
+}
+
+/// Whether two configurations differ in who is to be Master: what an operator did before
+/// that was about the old one.
+fn ranks_otherwise(a: &Config, b: &Config) -> bool {
+    a.priority != b.priority || a.preempt != b.preempt || a.preempt_delay != b.preempt_delay
 }
 
 /// Whether two configurations make different adverts.

@@ -156,13 +156,27 @@ fn an_owner_can_be_released_too() {
 }
 
 #[test]
-fn a_new_configuration_ends_the_restraint() {
-    let scene = releasing(v3(200)).at("1").hears(advert(1, 50));
-    let scene = scene.next("4.21875").reconfigure(|_| {});
+fn only_another_rank_ends_the_restraint() {
+    let restrained = || releasing(v3(200)).at("1").hears(advert(1, 50));
+    let scene = restrained().next("4.21875").reconfigure(|c| {
+        c.advert_interval = s("2");
+        c.announce_delay = s("3");
+        c.addresses = vec![vip(7)];
+    });
     let scene = scene.at("2").hears(advert(1, 50));
-    scene
-        .due("4.21875")
-        .does(&takes_over(200, Reason::Preempting));
+    scene.follows(1, 50).next("5.21875");
+
+    let scene = restrained().reconfigure(|c| c.priority = 201);
+    let scene = scene.at("2").hears(advert(1, 50)).due("4.21484375");
+    scene.does(&takes_over(201, Reason::Preempting));
+    let scene = restrained().reconfigure(|c| c.preempt_delay = s("1"));
+    let scene = scene.at("2").hears(advert(1, 50));
+    let scene = scene.at("3").hears(advert(1, 50)).due("5.21875");
+    scene.does(&takes_over(200, Reason::Preempting));
+    let scene = releasing(v3(200).nopreempt()).at("1").hears(advert(1, 50));
+    let scene = scene.reconfigure(|c| c.preempt = true);
+    let scene = scene.at("2").hears(advert(1, 50)).due("4.21875");
+    scene.does(&takes_over(200, Reason::Preempting));
 }
 
 #[test]
