@@ -48,6 +48,12 @@ pub struct Snapshot {
     /// Until when addresses given up are served nevertheless, waiting for a successor.
     #[serde(default)]
     pub handing_until: Option<Mono>,
+    /// Until when they are served beside the successor.
+    #[serde(default)]
+    pub overlap_until: Option<Mono>,
+    /// Whether this is an owner that has yielded to another one.
+    #[serde(default)]
+    pub lowered: bool,
 }
 
 impl Instance {
@@ -68,7 +74,9 @@ impl Instance {
             last_advert: self.last_advert,
             preempt_at: self.preempt_at,
             released: self.released,
-            handing_until: self.handing_until.or(self.overlap_until),
+            handing_until: self.handing_until,
+            overlap_until: self.overlap_until,
+            lowered: self.rivals.lowered,
         }
     }
 
@@ -90,9 +98,12 @@ impl Instance {
     /// - A Backup resumes as Backup with a full master-down time (it may have missed
     ///   adverts while away, and taking over falsely is worse than taking over late)
     ///   and the Master, the interval, the running preempt delay and the obligation to
-    ///   leave its successor alone ([`Input::Release`](crate::Input::Release)) it knew.
-    /// - What tracking adds to the priority is kept in any case. Addresses of a hand-over
-    ///   that was under way are removed.
+    ///   leave its successor alone ([`Input::Release`](crate::Input::Release)) it knew;
+    ///   so does an owner that was released or has yielded to another one.
+    /// - A hand-over under way goes on, as a Backup's, while its time is not over: a
+    ///   successor that was not heard meanwhile will be. One that had found its successor
+    ///   ends.
+    /// - What tracking adds to the priority is kept in any case.
     /// - Anything else, and a snapshot of before a reboot, starts afresh.
     pub fn resume(
         config: Config,
@@ -119,17 +130,23 @@ impl Instance {
         let ours = snap.since.is_some_and(|since| since <= now);
         self.last_advert = snap.last_advert.filter(|t| ours && *t <= now);
         self.adjust = snap.adjust;
-        if snap.handing_until.is_some() {
+        let may_go_on = ours && (snap.state == State::Backup || !self.grouped);
+        if let Some(until) = snap.handing_until.filter(|t| may_go_on && now < *t) {
+            return self.go_on_handing_over(snap, until, now, source, out);
+        }
+        if snap.handing_until.or(snap.overlap_until).is_some() {
             out.push(Effect::RemoveAddresses);
         }
+        let yields = snap.released || snap.lowered;
         match snap.state {
             State::Master if ours && self.unnoticed(snap, alive_until, now) => {
                 self.source = Some(source);
                 self.become_master(now, Reason::Resumed, out);
                 self.since = snap.since;
             }
-            State::Backup if ours && (snap.released || !self.config.is_owner()) => {
+            State::Backup if ours && (yields || !self.config.is_owner()) => {
                 self.source = Some(source);
+                self.rivals.lowered = snap.lowered;
                 let heard = snap.master.map(|master| (master, snap.interval));
                 self.become_backup(now, heard, Reason::Resumed, out);
                 self.since = snap.since;
@@ -144,6 +161,23 @@ impl Instance {
             State::Initialize if self.grouped => {}
             _ => self.startup(now, source, out),
         }
+    }
+
+    /// Serves on what was given up, as a Backup that waits for its successor.
+    fn go_on_handing_over(
+        &mut self,
+        snap: &Snapshot,
+        until: Mono,
+        now: Mono,
+        source: IpAddr,
+        out: &mut Vec<Effect>,
+    ) {
+        self.source = Some(source);
+        self.handing_until = Some(until);
+        self.takeover = Reason::NoSuccessor;
+        self.released = snap.released;
+        out.push(Effect::AddAddresses);
+        self.transition(now, State::Backup, Reason::Resumed, out);
     }
 
     /// Whether no Backup can have missed the Master of `snap` yet.

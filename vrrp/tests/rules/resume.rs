@@ -136,17 +136,63 @@ fn a_stopped_instance_starts_afresh() {
     }
 }
 
+/// Given up at "0", which is over at "1.24609375".
+fn giving_up() -> [Snapshot; 2] {
+    [
+        snapshot(&v3(100).master().shutdown()),
+        snapshot(&v3(100).master().release()),
+    ]
+}
+
 #[test]
-fn a_hand_over_is_not_resumed() {
-    let stopping = snapshot(&v3(100).master().shutdown());
-    let scene = v3(100).resumed(&stopping, "0", "0.5");
+fn a_hand_over_goes_on() {
+    for snap in giving_up() {
+        let scene = v3(100).resumed(&snap, "0", "0.5").hands_over(true);
+        let scene = scene.does(&[AddAddresses, change(Initialize, Backup, Reason::Resumed)]);
+        let alone = scene.clone().due("1.24609375");
+        alone.does(&takes_over(100, Reason::NoSuccessor));
+        let taken = scene.at("1").hears(advert(1, 50));
+        let taken = taken.does(&[RemoveAddresses]).follows(1, 50);
+        // Only who was released leaves its successor alone.
+        let due = if snap.released {
+            "5.109375"
+        } else {
+            "4.609375"
+        };
+        taken.at("1.5").hears(advert(1, 50)).next(due);
+    }
+}
+
+#[test]
+fn a_hand_over_that_is_over_is_not_resumed() {
+    let [stopping, releasing] = giving_up();
+    let scene = v3(100).resumed(&stopping, "0", "1.24609375");
     scene.does(&starts_afresh());
-    let releasing = snapshot(&v3(100).master().release());
-    let scene = v3(100).resumed(&releasing, "0", "0.5");
+    let scene = v3(100).resumed(&releasing, "0", "1.24609375");
     let scene = scene.does(&[RemoveAddresses, change(Initialize, Backup, Reason::Resumed)]);
     // Its successor is left alone still.
-    let scene = scene.at("1").hears(advert(1, 50));
-    scene.next("4.609375").follows(1, 50);
+    let scene = scene.at("2").hears(advert(1, 50));
+    scene.next("5.609375").follows(1, 50);
+    // Nor is one that has found its successor.
+    let setup = v3(100).with(|c| c.hand_over_overlap = s("0.5"));
+    let found = setup.clone().master().release().at("0.3");
+    let found = snapshot(&found.hears(advert(1, 50)));
+    let scene = setup.resumed(&found, "0.3", "0.4").hands_over(false);
+    scene.does(&[RemoveAddresses, change(Initialize, Backup, Reason::Resumed)]);
+}
+
+#[test]
+fn an_owner_that_has_yielded_does_not_contest_again() {
+    let snap = snapshot(&v3(255).started().at("0.5").hears(advert(11, 255)));
+    let scene = v3(255).resumed(&snap, "1", "1");
+    let scene = scene.does(&[change(Initialize, Backup, Reason::Resumed)]);
+    assert_eq!(scene.instance.priority(), 254);
+    let scene = scene.follows(11, 255).due("4.0078125");
+    let scene = scene.does(&takes_over(255, Reason::MasterDown));
+    assert_eq!(scene.instance.priority(), 255);
+    // As no owner it is what it is configured to be.
+    let scene = v3(100).resumed(&snap, "1", "1").next("4.609375");
+    assert_eq!(scene.instance.priority(), 100);
 }
 
 #[test]
