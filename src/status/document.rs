@@ -37,7 +37,7 @@ pub struct Document {
     pub sync_groups: Vec<GroupStatus>,
     /// Virtual routers that are heard and not configured.
     pub strangers: Vec<StrangerStatus>,
-    /// Packets of VRRP of which nothing could be read, since the vrrp worker started.
+    /// Packets of VRRP that were no adverts, since the vrrp worker started.
     pub unreadable_packets: u64,
     /// Seconds until the instances take part; none once they do.
     pub startup_delay_s: Option<f64>,

@@ -16,6 +16,9 @@ pub fn render(document: &Document, colour: bool) -> String {
     text
 }
 
+/// Virtual routers of others that are shown one by one.
+const STRANGERS: usize = 5;
+
 struct Page<'a> {
     colour: bool,
     document: &'a Document,
@@ -199,7 +202,7 @@ impl Page<'_> {
                 group.members.join(", "),
             )?;
         }
-        for stranger in &self.document.strangers {
+        for stranger in self.document.strangers.iter().take(STRANGERS) {
             writeln!(
                 out,
                 "  {} uses VRID {} on {}, which is not configured here ({}, the last {} ago)",
@@ -208,6 +211,13 @@ impl Page<'_> {
                 stranger.interface,
                 times(stranger.count),
                 duration(stranger.last_age_s),
+            )?;
+        }
+        let more = self.document.strangers.len().saturating_sub(STRANGERS);
+        if more > 0 {
+            writeln!(
+                out,
+                "  and {more} more virtual routers are not configured here"
             )?;
         }
         if let Some(delay) = self.document.startup_delay_s {

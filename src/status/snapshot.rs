@@ -49,7 +49,7 @@ pub struct VrrpSnapshot {
     /// Virtual routers that are heard and not configured.
     #[serde(default)]
     pub strangers: Vec<StrangerReport>,
-    /// Packets since the start of which not even the virtual router could be read.
+    /// Packets since the start that were no adverts of any virtual router.
     #[serde(default)]
     pub unreadable: u64,
 }

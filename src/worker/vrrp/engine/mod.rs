@@ -190,7 +190,7 @@ pub struct Engine {
     pending: Vec<Pending>,
     /// The number of the last event.
     sequence: u64,
-    /// Packets that nothing could be made of.
+    /// Packets that were no adverts.
     unreadable: u64,
     outputs: Vec<Output>,
     message: Vec<u8>,

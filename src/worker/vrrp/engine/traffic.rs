@@ -72,7 +72,11 @@ impl Engine {
             return self.unreadable();
         };
         let Some(&(id, via)) = self.by_place.get(&(port, vrid)) else {
-            return self.stranger(now, port, vrid, heard.src, outside);
+            return match heard.payload.message() {
+                // Of either version an advert; anything else says nothing of a VRID.
+                [0x21 | 0x31, ..] => self.stranger(now, port, vrid, heard.src, outside),
+                _ => self.unreadable(),
+            };
         };
         let Some(slot) = self.slot_mut(id) else {
             return;
@@ -127,7 +131,7 @@ impl Engine {
         }
     }
 
-    /// A packet came in of which not even the VRID can be read.
+    /// A packet came in that is no advert.
     pub const fn unreadable(&mut self) {
         self.unreadable = self.unreadable.saturating_add(1);
     }

@@ -93,6 +93,12 @@ fn virtual_routers_that_nobody_configured_are_known() {
         ("eth0", 77, 2)
     );
     assert_eq!(stranger.from, ip(PEER));
+    let path = to_group(PEER);
+    for rubbish in [&[0x71, 99, 1][..], &[0x31], &[]] {
+        bench.packet(300, port(7), &heard(&path, rubbish));
+    }
+    let report = bench.report();
+    assert_eq!((report.strangers.len(), report.unreadable), (1, 3));
 }
 
 #[test]
