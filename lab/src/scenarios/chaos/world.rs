@@ -32,6 +32,12 @@ const STEADY: Duration = Duration::from_millis(250);
 /// What the directors of a cut network need to notice it, once the timers have run out.
 const NOTICE: Duration = Duration::from_millis(1_500);
 
+/// Run at every change of a state.
+const NOTIFY: &str = "/run/lab/notify";
+
+/// Is given the kind, the name, the state and the priority; keeps the states of each name.
+const NOTIFY_SCRIPT: &str = "#!/bin/sh\necho \"$3\" >> \"/run/lab/told.$2\"\n";
+
 /// Between two looks at the same: cheap, for four worlds look.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -75,6 +81,7 @@ fn configuration(which: Which, reloaded: bool) -> String {
             addresses: vec![format!("{}/32", address(instance))],
             ..Vrrp::v3(priority - less, INTERVAL)
         };
+        let router = router.with(&format!("notify = \"{NOTIFY}\""), "");
         text += &router.toml();
     }
     text + "[virtual_server.web]\naddress = \"172.17.1.160:80\"\nscheduler = \"rr\"\n\
@@ -89,6 +96,7 @@ impl World {
         let directors = Directors::on(lab, &format!("lan{number}"), [first, second])?;
         lab.capture(&directors.d2.host, INTERFACE)?;
         let start = |place: &Place, which| {
+            place.host.script(NOTIFY, NOTIFY_SCRIPT)?;
             Ok::<_, Failure>(Director {
                 lvsd: Lvsd::start(lab, &place.host, &configuration(which, false))?,
                 place: place.clone(),
@@ -381,6 +389,14 @@ impl World {
                     crate::ensure!(
                         state.and_then(|state| state.as_str()) == Some(wanted),
                         "virtual router {instance} is {state:?} and should be {wanted}"
+                    );
+                    // Whatever was left out on the way, the last word is the truth.
+                    let told = format!("/run/lab/told.vr{instance}");
+                    let told = director.place.host.read(&told)?;
+                    crate::ensure!(
+                        told.lines().next_back() == Some(wanted),
+                        "virtual router {instance} is {wanted}, and its script was told {:?}",
+                        told.lines().rev().take(6).collect::<Vec<_>>()
                     );
                 }
                 Ok(())
