@@ -1,6 +1,19 @@
 //! The clocks of this host, and a timer that wakes at an absolute time.
 //!
 //! The only place where time is read. The cores get it as a [`Mono`].
+//!
+//! Deadlines are of `CLOCK_BOOTTIME`, which goes on while the host is suspended. A master
+//! that wakes up thus sees that its adverts have been missing, and listens before it
+//! speaks. That covers suspend to memory and to disk, and every hypervisor that tells the
+//! guest: by a suspend, or by setting its clock source forward when it goes on.
+//!
+//! It does not cover a guest that was stopped together with all of its clocks (some
+//! hypervisors' *pause*, a snapshot, a migration with a long stop): to such a guest no
+//! time has passed. It speaks once with its own priority; a better master answers, and a
+//! lower one yields. The wall clock, which NTP sets right later, would not tell sooner.
+//!
+//! Tokio's own timers are of `CLOCK_MONOTONIC` and stand still in a suspend: what waits
+//! by them for a deadline wakes up late, by no more than it had yet to wait.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -10,23 +23,20 @@ use mono::Mono;
 use rustix::time::{
     ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime,
 };
-/// The present, by `CLOCK_MONOTONIC`: one clock for all processes of a host
-/// until it reboots. It stands still while the host is suspended.
+/// The present, by `CLOCK_BOOTTIME`: one clock for all processes of a host until it
+/// reboots, on which the time that it was suspended counts.
 #[must_use]
 pub fn monotonic_now() -> Mono {
-    let now = clock_gettime(ClockId::Monotonic);
+    let now = clock_gettime(ClockId::Boottime);
     let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
     let nanos = u64::try_from(now.tv_nsec).unwrap_or(0);
     Mono::from_nanos(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
 }
 
-/// How long the host has been up, the time it was suspended included
-/// (`CLOCK_BOOTTIME`).
+/// How long the host has been up, the time it was suspended included.
 #[must_use]
 pub fn uptime() -> Duration {
-    let now = clock_gettime(ClockId::Boottime);
-    let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
-    Duration::from_secs(seconds)
+    Duration::from_nanos(monotonic_now().as_nanos())
 }
 
 /// The present, by the wall clock: for people, never for deadlines.
@@ -63,7 +73,7 @@ impl Timer {
     pub fn new() -> io::Result<Self> {
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         Ok(Self(rustix::time::timerfd_create(
-            TimerfdClockId::Monotonic,
+            TimerfdClockId::Boottime,
             flags,
         )?))
     }
@@ -133,6 +143,26 @@ mod tests {
             "{age:?}"
         );
         assert!(wall_at(after + Duration::from_secs(60)) > wall_now());
+    }
+
+    /// Only on a host that was suspended do the clocks differ; `unshare --time
+    /// --boottime 100000` makes one.
+    #[test]
+    fn time_in_suspend_counts_for_clock_and_timer() {
+        let boottime = || {
+            let now = clock_gettime(ClockId::Boottime);
+            Duration::new(now.tv_sec.unsigned_abs(), now.tv_nsec.try_into().unwrap())
+        };
+        let before = boottime();
+        let now = Duration::from_nanos(monotonic_now().as_nanos());
+        assert!(before <= now && now <= boottime());
+        assert!(before <= uptime() && uptime() <= boottime());
+
+        let timer = Timer::new().unwrap();
+        let info = format!("/proc/self/fdinfo/{}", timer.as_raw_fd());
+        let info = std::fs::read_to_string(info).unwrap();
+        // CLOCK_BOOTTIME in the kernel's time.h
+        assert!(info.lines().any(|line| line == "clockid: 7"), "{info}");
     }
 
     #[test]
