@@ -20,8 +20,11 @@
 //!
 //! A sender counts its messages up, on from what it heard from others if that is more, and never
 //! stays behind the seconds since 1970: a process that lost its state is then still ahead of its
-//! past, as hardly more than one message a second is sent, intervals being whole seconds. (Only with
-//! several unicast peers it is more.)
+//! past, as hardly more than one message a second is sent, intervals being whole seconds. With
+//! several unicast peers or answers to rivals it is more, and the counter outruns the clock; so one
+//! that is restored from a state that may be older than the last message leaps ahead ([`LEAP`]). The
+//! numbers suffice: beyond today's seconds there are 600,000 leaps to 2^32, which the seconds reach
+//! in 2106.
 //! (keepalived has one counter for what it sends and what it hears, and refuses for good whatever is
 //! not above it.)
 //! A receiver refuses what is not above the last one accepted from the same address, except from a
@@ -48,6 +51,9 @@ const ICV_LEN: usize = 12;
 const LENGTH: u8 = 4;
 /// After how long a silence a sender may count anew.
 const SILENCE: Duration = Duration::from_secs(3);
+/// How far a restored counter leaps: more than is sent from one stored state to the next. With 30 s
+/// between them that is 136 messages a second.
+const LEAP: u32 = 4096;
 /// Senders remembered. Only those who know the key come into the list.
 const SOURCES: usize = 32;
 
@@ -202,6 +208,13 @@ struct Source {
 }
 
 impl Sequences {
+    /// Leaves room for what was sent after this state was stored.
+    pub(super) fn leap(&mut self) {
+        if self.last > 0 {
+            self.last = self.last.saturating_add(LEAP);
+        }
+    }
+
     /// The identification and the sequence number of the next packet.
     pub(super) fn next(&mut self, wall: Duration) -> (u16, u32) {
         self.identification = self.identification.wrapping_add(1).max(1);

@@ -179,9 +179,11 @@ impl Guard {
         self.state.clone()
     }
 
-    /// Goes on from what another guard of this instance sent and heard.
+    /// Goes on from what another guard of this instance sent and heard. The snapshot may be some
+    /// thousand messages older than the last one that was sent.
     pub fn restore(&mut self, snapshot: GuardSnapshot) {
         self.state = snapshot;
+        self.state.sequences.leap();
         self.opened = None;
     }
 

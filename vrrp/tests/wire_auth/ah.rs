@@ -74,6 +74,28 @@ fn a_process_with_memory_goes_on_where_it_was() {
 }
 
 #[test]
+fn a_process_with_an_old_memory_is_ahead_of_its_past() {
+    let (mut sender, mut hearer) = pair();
+    let restarts = 3;
+    sender.send(Duration::ZERO);
+    for restart in 0..restarts {
+        let begin = SECOND * 30 * restart;
+        let snapshot = sender.guard.snapshot();
+        // Ten peers that are answered ten times a second, until it is killed.
+        for packet in 0..30 * 100 {
+            let at = begin + SECOND / 100 * packet;
+            let octets = sender.send(at);
+            hearer.hear(at, sender.path, &octets).unwrap();
+        }
+        sender.guard = Guard::new(&ah("s3cret"));
+        sender.guard.restore(snapshot);
+    }
+    let at = SECOND * 30 * restarts;
+    let octets = sender.send(at);
+    assert_eq!(hearer.hear(at, sender.path, &octets), Ok(()));
+}
+
+#[test]
 fn what_was_heard_is_counted_on_from() {
     let (mut one, mut two) = pair();
     one.noon = NOON + 9000 * SECOND;
