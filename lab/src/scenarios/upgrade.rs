@@ -15,7 +15,7 @@ use crate::watch::{Capture, Load, eventually, now, steadily};
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario::new("upgrade::hundred_under_load", Need::Uml, hundred)
         .alone()
-        .limit(900),
+        .limit(1500),
     Scenario::new("upgrade::bad_binary_changes_nothing", Need::Any, bad_binary),
     Scenario::new("upgrade::failed_workers_lead_back", Need::Any, way_back).alone(),
     Scenario::new("upgrade::restart_signal", Need::Uml, restart).alone(),
