@@ -147,9 +147,9 @@ fn the_unicast_directors_are_a_pair() {
 
 #[test]
 fn every_key_is_read() {
-    let config = read(include_str!("config/ok_everything.toml")).config;
+    let config = read(include_str!("config/everything.toml")).config;
     let json = serde_json::to_string_pretty(&config).expect("JSON");
-    let expected = "tests/config/ok_everything.json";
+    let expected = "tests/config/everything.json";
     if std::env::var_os("LVSD_REGEN").is_some() {
         std::fs::write(expected, format!("{json}\n")).expect("write the expected file");
     }
@@ -168,7 +168,7 @@ fn every_key_is_read() {
 /// What the schema has and no test reads would be untested.
 #[test]
 fn every_key_is_in_the_file_that_has_everything() {
-    let text = include_str!("config/ok_everything.toml");
+    let text = include_str!("config/everything.toml");
     let words: HashSet<_> = text
         .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
         .collect();
@@ -188,7 +188,7 @@ fn every_key_is_in_the_file_that_has_everything() {
 #[test]
 fn every_part_takes_the_examples() {
     every_part_takes_it(&site());
-    every_part_takes_it(&read(include_str!("config/ok_everything.toml")).config);
+    every_part_takes_it(&read(include_str!("config/everything.toml")).config);
 }
 
 #[test]
@@ -213,7 +213,7 @@ fn order_is_the_files_not_the_alphabets() {
 
 #[test]
 fn a_password_is_not_shown_and_travels() {
-    let config = read(include_str!("config/ok_everything.toml")).config;
+    let config = read(include_str!("config/everything.toml")).config;
     let shown = format!("{config:?}");
     // The hexadecimal one would be shown as a list.
     for secret in [
@@ -231,7 +231,7 @@ fn a_password_is_not_shown_and_travels() {
 
 #[test]
 fn the_kernel_and_the_checker_get_what_is_written() {
-    let config = read(include_str!("config/ok_everything.toml")).config;
+    let config = read(include_str!("config/everything.toml")).config;
     let web = &config.virtual_servers[0];
     let service = web.kernel_service();
     assert_eq!(
@@ -395,7 +395,7 @@ fn word_salad() -> impl Strategy<Value = String> {
 
 /// The example with some of its bytes' characters replaced, cut out or doubled.
 fn damaged_example() -> impl Strategy<Value = String> {
-    let example: Vec<char> = include_str!("config/ok_everything.toml").chars().collect();
+    let example: Vec<char> = include_str!("config/everything.toml").chars().collect();
     let length = example.len();
     let edits = prop::collection::vec((0..length, any::<char>(), 0..3_u8), 1..6);
     edits.prop_map(move |edits| {

@@ -22,7 +22,7 @@ pub(super) fn read(section: &Section<'_>, findings: &mut Findings) -> Global {
             script_security: section.flag(&keys::SCRIPT_SECURITY, findings),
             fifo: fifo(section, &keys::NOTIFY_FIFO, findings),
             vrrp_fifo: fifo(section, &keys::VRRP_NOTIFY_FIFO, findings),
-            lvs_fifo: fifo(section, &keys::LVS_NOTIFY_FIFO, findings),
+            lvs_fifo: lvs_fifo(section, findings),
             mail: mail(section, findings),
         },
     }
@@ -38,6 +38,19 @@ fn fifo(section: &Section<'_>, key: &Free, findings: &mut Findings) -> Option<Fi
         owner,
         script,
     })
+}
+
+/// Nothing is written into it yet.
+fn lvs_fifo(section: &Section<'_>, findings: &mut Findings) -> Option<Fifo> {
+    let found = fifo(section, &keys::LVS_NOTIFY_FIFO, findings)?;
+    let name = keys::LVS_NOTIFY_FIFO.name;
+    findings.warning(
+        Code::NoEffect,
+        section.value_span(name),
+        format!("{name} has no effect yet: nothing is said of virtual and real servers"),
+        "remove it, or do not wait for anything from it".to_owned(),
+    );
+    Some(found)
 }
 
 fn mail(section: &Section<'_>, findings: &mut Findings) -> Option<Mail> {

@@ -84,7 +84,7 @@ pub(in crate::config) const VRRP_NOTIFY_FIFO: Free = Free {
 };
 pub(in crate::config) const LVS_NOTIFY_FIFO: Free = Free {
     name: "lvs_notify_fifo",
-    doc: "a FIFO for those of virtual and real servers",
+    doc: "a FIFO for those of virtual and real servers; without effect yet",
     ..NOTIFY_FIFO
 };
 pub(in crate::config) const MAIL: Free = Free {

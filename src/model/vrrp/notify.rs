@@ -73,7 +73,7 @@ pub struct Notification {
     pub fifo: Option<Fifo>,
     /// A FIFO for those of VRRP.
     pub vrrp_fifo: Option<Fifo>,
-    /// A FIFO for those of virtual and real servers.
+    /// A FIFO for those of virtual and real servers; nothing is written into it yet.
     pub lvs_fifo: Option<Fifo>,
     /// Mail.
     pub mail: Option<Mail>,
