@@ -26,6 +26,13 @@ const MAX_ADDRESSES: usize = 255;
 /// What an Ethernet frame carries, in bytes.
 const ETHERNET_MTU: usize = 1500;
 
+/// The instance whose adverts are on an interface under a VRID.
+struct Router {
+    name: String,
+    /// Whether they are there as those of its heartbeat.
+    heartbeat: bool,
+}
+
 /// Reads instances, and remembers what may not come twice.
 #[derive(Default)]
 pub(super) struct Reader {
@@ -35,7 +42,7 @@ pub(super) struct Reader {
     pub(super) members: HashMap<String, Member>,
     /// Whether there is a `[global.mail]`.
     mailer: bool,
-    routers: HashMap<(String, Family, u8), String>,
+    routers: HashMap<(String, Family, u8), Router>,
     addresses: HashMap<(IpAddr, String), String>,
     devices: HashMap<String, String>,
     taken: network::Taken,
@@ -109,26 +116,13 @@ impl Reader {
 
     /// Complains about a virtual router or an interface that another instance has.
     fn unique(&mut self, section: &Section<'_>, instance: &VrrpInstance, findings: &mut Findings) {
-        let VrrpInstance {
-            name,
-            interface,
-            family,
-            virtual_router_id: id,
-            ..
-        } = instance;
-        if section.good(&schema::VIRTUAL_ROUTER_ID) {
-            let key = (interface.clone(), *family, *id);
-            if let Some(other) = self.routers.insert(key, name.clone()) {
-                let span = section.value_span(schema::VIRTUAL_ROUTER_ID.name);
-                let message = format!(
-                    "virtual_router_id {id} on {interface} ({family}) is taken by vrrp_instance \"{other}\""
-                );
-                findings.error(Code::Duplicate, span, message);
-                return;
-            }
+        if section.good(&schema::VIRTUAL_ROUTER_ID) && !self.alone(section, instance, findings) {
+            return;
         }
         if let Some(device) = instance.attachment.device()
-            && let Some(other) = self.devices.insert(device.to_owned(), name.clone())
+            && let Some(other) = self
+                .devices
+                .insert(device.to_owned(), instance.name.clone())
         {
             let span = [schema::VMAC.name, schema::IPVLAN.name]
                 .into_iter()
@@ -138,6 +132,48 @@ impl Reader {
             let help = "give one of them another name, as in vmac = { name = \"...\" }".to_owned();
             findings.error_help(Code::Duplicate, span, message, help);
         }
+    }
+
+    /// Whether no other instance is heard under the same VRID where this one is. An
+    /// advert does not say whether it came for the one or for the heartbeat of the other.
+    fn alone(
+        &mut self,
+        section: &Section<'_>,
+        instance: &VrrpInstance,
+        findings: &mut Findings,
+    ) -> bool {
+        let (family, id) = (instance.family, instance.virtual_router_id);
+        let second = instance.heartbeat.as_ref();
+        let second = second.map(|heartbeat| (heartbeat.interface.as_str(), true));
+        let first = (instance.interface.as_str(), false);
+        for (interface, heartbeat) in [first].into_iter().chain(second) {
+            let new = Router {
+                name: instance.name.clone(),
+                heartbeat,
+            };
+            let key = (interface.to_owned(), family, id);
+            // That its heartbeat is on its own interface is said elsewhere.
+            let old = self.routers.insert(key, new);
+            let Some(other) = old.filter(|other| other.name != instance.name) else {
+                continue;
+            };
+            let span = section.value_span(schema::VIRTUAL_ROUTER_ID.name);
+            let (what, whose) = (of_heartbeat(heartbeat), of_heartbeat(other.heartbeat));
+            let message = format!(
+                "virtual_router_id {id} on {interface} ({family}){what} is taken by \
+                 vrrp_instance \"{}\"{whose}",
+                other.name
+            );
+            if heartbeat || other.heartbeat {
+                let help = "adverts of both would be mistaken for one another; choose another \
+                            virtual_router_id, or another interface for the heartbeat";
+                findings.error_help(Code::Duplicate, span, message, help.to_owned());
+            } else {
+                findings.error(Code::Duplicate, span, message);
+            }
+            return false;
+        }
+        true
     }
 
     fn virtual_addresses(
@@ -253,6 +289,11 @@ impl Reader {
         }
         rules
     }
+}
+
+/// What the heartbeat has to do with it.
+fn of_heartbeat(heartbeat: bool) -> &'static str {
+    if heartbeat { " for its heartbeat" } else { "" }
 }
 
 /// How adverts travel, and what carries the addresses.
