@@ -23,6 +23,8 @@ enum Command {
     /// Install the Debian packages that the lab needs (the other commands do it by themselves).
     Setup,
     /// Run the scenarios, or those whose name contains FILTER.
+    ///
+    /// What they leave to chance is decided by the number in `LAB_SEED`, or by the usual one.
     Test {
         /// A part of the names of the scenarios to run.
         filter: Option<String>,
