@@ -38,8 +38,9 @@ fn pair(lab: &mut Lab, more: &str) -> Result<([Lvsd; 2], Capture)> {
     };
     let seen = lab.capture(&d2.host, INTERFACE)?;
     let d1 = Lvsd::start(lab, &d1.host, &configure(150))?;
-    let d2 = Lvsd::start(lab, &d2.host, &configure(100))?;
+    // One after the other: without preemption the first one stays.
     d1.wait_for("MASTER", PATIENCE)?;
+    let d2 = Lvsd::start(lab, &d2.host, &configure(100))?;
     d2.wait_for("BACKUP", PATIENCE)?;
     Ok(([d1, d2], seen))
 }
