@@ -28,7 +28,8 @@ pub struct VirtualAddress {
     /// Whether duplicate address detection is left out (IPv6). A Master that has just
     /// taken over must use the address at once, so this is the default.
     pub nodad: bool,
-    /// The preferred lifetime in whole seconds; `None`: forever. Zero makes an address
+    /// The preferred lifetime in whole seconds; `None`: forever, but zero for a /128 of
+    /// IPv6. Zero makes an address
     /// deprecated: it answers, but is no source address (IPv6).
     pub preferred_lft: Option<Duration>,
     /// A home address (RFC 6275, IPv6).

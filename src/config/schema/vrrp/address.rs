@@ -83,7 +83,7 @@ pub(in crate::config) const VIP_NODAD: Flag = Flag {
 };
 pub(in crate::config) const VIP_PREFERRED_LFT: Key<Duration> = Key {
     name: "preferred_lft",
-    preset: Preset::Unset("forever"),
+    preset: Preset::Unset("forever, `0s` for an IPv6 /128"),
     min: Duration::ZERO,
     max: Duration::from_secs(4_294_967_294),
     doc: "the preferred lifetime, in whole seconds; `0s`: never a source address (IPv6)",
