@@ -589,10 +589,11 @@ impl Addresses {
             // Whoever answers after we have given it up is the next Master.
             Some(_) if ours.is_empty() => {}
             Some(other) => {
+                let is_sure = self.conflicts.found(conflict.address, &other);
                 for key in &ours {
-                    self.announcer.probe_again(clock::monotonic_now(), key);
+                    self.announcer
+                        .probe_again(clock::monotonic_now(), key, is_sure);
                 }
-                self.conflicts.found(conflict.address, &other);
             }
             None => self.conflicts.ended(&conflict.address),
         }

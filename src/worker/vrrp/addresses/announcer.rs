@@ -29,6 +29,9 @@ use crate::worker::vrrp::messages::Key;
 const PROBE_AFTER: Duration = Duration::from_secs(2);
 /// How often it is asked again while somebody else answers.
 const PROBE_AGAIN: Duration = Duration::from_secs(30);
+/// How long after the first answer it is asked again: whoever has preempted us has
+/// spoken by then.
+const PROBE_SURELY: Duration = Duration::from_secs(1);
 /// How long an answer is waited for.
 const PROBE_WAIT: Duration = Duration::from_secs(1);
 /// What is added without the core's asking is announced after this time, in case
@@ -164,11 +167,12 @@ impl Announcer {
         self.pace.forget(key);
     }
 
-    /// An address of this instance is still claimed by somebody else: ask
-    /// again later.
-    pub fn probe_again(&mut self, now: Mono, key: &Key) {
+    /// An address of this instance is claimed by somebody else, surely or as it seems:
+    /// ask again later.
+    pub fn probe_again(&mut self, now: Mono, key: &Key, is_sure: bool) {
+        let at = now + if is_sure { PROBE_AGAIN } else { PROBE_SURELY };
         if let Some(plan) = self.plans.get_mut(key) {
-            plan.probe_at = Some(now + PROBE_AGAIN);
+            plan.probe_at = Some(plan.probe_at.map_or(at, |planned| planned.min(at)));
         }
     }
 
