@@ -19,7 +19,7 @@ use super::Supervisor;
 use super::control::{Response, Which};
 use super::requests::{Purpose, respond};
 use crate::kernel::preflight::closest;
-use crate::model::VrrpInstance;
+use crate::model::{SyncGroup, VrrpInstance};
 use crate::status::InstanceReport;
 use crate::worker::Kind;
 use crate::worker::protocol::{Order, ToWorker};
@@ -75,7 +75,8 @@ impl Supervisor {
         let order = if self.maintenance {
             Err("this director is in maintenance and holds nothing (end it with `lvsd maintenance off`)".into())
         } else {
-            failover_order(which, instances, &roles.unwrap_or_default())
+            let groups = &self.config.vrrp.sync_groups;
+            failover_order(which, (instances, groups), &roles.unwrap_or_default())
         };
         match order {
             Ok(order) => self.order(order, Some(answer)),
@@ -157,10 +158,11 @@ impl<'a> Role<'a> {
 /// The order to the worker, or why there is none to give.
 fn failover_order(
     which: &Which,
-    instances: &[VrrpInstance],
+    (instances, groups): (&[VrrpInstance], &[SyncGroup]),
     roles: &[Role<'_>],
 ) -> Result<Order, String> {
-    let names: BTreeSet<&str> = instances.iter().map(|one| one.name.as_str()).collect();
+    let all = instances.iter().map(|one| one.name.as_str());
+    let names: BTreeSet<&str> = all.chain(groups.iter().map(|g| g.name.as_str())).collect();
     let known = || names.iter().copied().collect::<Vec<_>>().join(", ");
     let name = match (which, instances) {
         (_, []) => return Err("no VRRP instance is configured".into()),
@@ -183,7 +185,17 @@ fn failover_order(
             None => format!("no VRRP instance {name}; there are {}", known()),
         });
     }
-    match roles.iter().find(|role| role.name == name) {
+    let group = groups.iter().find(|group| group.name == name);
+    let is_meant = |role: &&Role<'_>| match group {
+        Some(group) => group.members.iter().any(|member| member == role.name),
+        None => role.name == name,
+    };
+    let meant = || roles.iter().filter(is_meant);
+    // Of a group, a Master if there is one.
+    match meant()
+        .find(|role| role.is_master())
+        .or_else(|| meant().next())
+    {
         Some(role) if role.is_master() => Ok(Order::Failover(Some(name.to_owned()))),
         Some(role) => Err(role.why_not_master()),
         None => Err(format!("{name} has not been started yet")),
@@ -196,6 +208,7 @@ mod tests {
 
     use super::*;
     use crate::config;
+    use crate::model::{Notify, Tracking};
 
     fn instances(names: &[&str]) -> Vec<VrrpInstance> {
         let tables = names.iter().zip(1..).map(|(name, vrid)| {
@@ -221,7 +234,7 @@ mod tests {
     }
 
     fn refused(which: &Which, names: &[&str], roles: &[Role<'_>]) -> String {
-        failover_order(which, &instances(names), roles).unwrap_err()
+        failover_order(which, (&instances(names), &[]), roles).unwrap_err()
     }
 
     #[test]
@@ -229,15 +242,36 @@ mod tests {
         let (one, two) = (instances(&["web"]), instances(&["web", "db"]));
         let roles = [role("web", Master), role("db", Backup)];
         let web = Ok(Order::Failover(Some("web".into())));
-        assert_eq!(failover_order(&Which::Only, &one, &roles), web);
+        assert_eq!(failover_order(&Which::Only, (&one, &[]), &roles), web);
         assert_eq!(
-            failover_order(&Which::Named("web".into()), &two, &roles),
+            failover_order(&Which::Named("web".into()), (&two, &[]), &roles),
             web
         );
         assert_eq!(
-            failover_order(&Which::All, &two, &roles),
+            failover_order(&Which::All, (&two, &[]), &roles),
             Ok(Order::Failover(None))
         );
+    }
+
+    #[test]
+    fn a_group_is_given_up_by_its_name() {
+        let two = instances(&["web", "db"]);
+        let group = SyncGroup {
+            name: "site".into(),
+            members: vec!["web".into(), "db".into()],
+            tracking: Tracking::default(),
+            tracking_weight: false,
+            notify: Notify::default(),
+        };
+        let order = |roles: &[Role<'_>]| {
+            let site = Which::Named("site".into());
+            failover_order(&site, (&two, std::slice::from_ref(&group)), roles)
+        };
+        let masters = [role("web", Master), role("db", Master)];
+        assert_eq!(order(&masters), Ok(Order::Failover(Some("site".into()))));
+        let backups = [role("web", Backup), role("db", Backup)];
+        let refused = "web is BACKUP here; 172.17.1.151 is master";
+        assert_eq!(order(&backups), Err(refused.into()));
     }
 
     #[test]

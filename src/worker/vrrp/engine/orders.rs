@@ -64,9 +64,13 @@ impl Engine {
         Ok(masters)
     }
 
-    /// The instance of this name, or the members of the group.
+    /// The members of the group of this name, or of the group of the instance of this
+    /// name, which moves as a whole; or that instance alone.
     fn named(&self, name: &str) -> Result<Vec<u32>, String> {
-        let members = self.groups.get(name).map(|group| &group.config.members);
+        let has_it = |group: &&super::GroupSlot| group.config.members.iter().any(|m| m == name);
+        let by_member = || self.groups.values().find(has_it);
+        let group = self.groups.get(name).or_else(by_member);
+        let members = group.map(|group| &group.config.members);
         let is_it = |of: &String| match members {
             Some(members) => members.contains(of),
             None => of == name,
@@ -127,15 +131,17 @@ impl Engine {
     fn shut_down(&mut self, now: Mono, outside: &mut dyn Outside) -> Vec<u32> {
         let ids = self.ids();
         let masters = self.masters(&ids);
+        let is_last = self.stopping;
         for id in ids {
             let holds = self.holds(id);
             if let Some(slot) = self.slot_mut(id) {
                 slot.given = Given::Nothing;
                 slot.fault = None;
                 slot.waiting.clear();
-                // A predecessor's part ends with its successor's.
-                slot.left = None;
-                if !holds {
+                // A predecessor's part ends with its successor's; in maintenance it is
+                // given up in order.
+                slot.left.take_if(|_| is_last);
+                if !holds && slot.left.is_none() {
                     outside.role(&slot.key, false);
                 }
             }
