@@ -135,6 +135,10 @@ impl Outside for Outer {
         Ok(())
     }
 
+    fn rewired(&mut self) {
+        self.rewired = true;
+    }
+
     fn send(&mut self, letter: &Letter<'_>) {
         self.post.put(letter);
     }

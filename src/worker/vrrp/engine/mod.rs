@@ -63,6 +63,9 @@ pub trait Outside {
         group: Option<IpAddr>,
         room: Option<u32>,
     ) -> Result<(), String>;
+    /// Other ports are needed than before: what is open without need is to be closed, so
+    /// that it is made anew when its interface is.
+    fn rewired(&mut self);
     /// Send this, soon, and before anything that is told later takes effect.
     fn send(&mut self, letter: &Letter<'_>);
     /// The instance holds its addresses, or does not.
@@ -105,6 +108,18 @@ struct Left {
     alive_until: Mono,
 }
 
+impl Left {
+    /// Whether surely nobody has missed it: it spoke at most an interval before its end.
+    fn is_in_time(&self, slot: &Slot, now: Mono) -> bool {
+        let interval = self.report.core.interval;
+        let spare = match slot.model.down_timer_adverts {
+            0 | 1 => interval / 2,
+            adverts => interval.saturating_mul(u32::from(adverts) - 1),
+        };
+        now < self.alive_until + spare
+    }
+}
+
 struct Slot {
     key: Key,
     model: VrrpInstance,
@@ -142,6 +157,8 @@ struct GroupSlot {
     config: SyncGroup,
     since: Mono,
     reason: String,
+    /// The state that a predecessor left, until the group has one again.
+    left: Option<State>,
 }
 
 /// Where the adverts of a family go.
@@ -402,7 +419,9 @@ impl Engine {
         if let Effect::Send { priority } = effect {
             return self.send(id, priority, outside);
         }
-        let priority = self.host.get(id).map_or(0, vrrp::Instance::priority);
+        let core = self.host.get(id);
+        let priority = core.map_or(0, vrrp::Instance::priority);
+        let since = core.and_then(|core| core.snapshot().since);
         let holds = self.holds(id);
         let on_purpose = self.stopping || self.maintenance;
         let Some(slot) = self.slot_mut(id) else {
@@ -424,7 +443,9 @@ impl Engine {
                 None
             }
             Effect::Transition { from, to, reason } => {
-                slot.transition(now, from, to, reason);
+                let is_resumed = reason == Reason::Resumed;
+                let since = since.filter(|_| is_resumed).unwrap_or(now);
+                slot.transition(since, from, to, reason);
                 // Also at the start, where nothing was held: what a
                 // predecessor left is then taken away.
                 if !holds {
@@ -476,7 +497,10 @@ impl Engine {
         let Some((name, group)) = self.groups.iter_mut().find(|(_, group)| group.id == id) else {
             return;
         };
-        group.since = now;
+        let is_resumed = group.left.take() == Some(to) && reason == Reason::Resumed;
+        if !is_resumed {
+            group.since = now;
+        }
         group.reason = reason.to_string();
         let (subject, words) = (Subject::Group(name.clone()), group.reason.clone());
         tracing::info!(event = "group_transition", group = name, to = %to, reason = %reason);
@@ -525,10 +549,12 @@ const fn state_word(to: State, reason: Reason, on_purpose: bool) -> What {
 }
 
 impl Slot {
-    fn transition(&mut self, now: Mono, from: State, to: State, reason: Reason) {
-        self.since = now;
+    fn transition(&mut self, since: Mono, from: State, to: State, reason: Reason) {
+        self.since = since;
         self.reason = reason.to_string();
         match to {
+            // It never ceased to be.
+            State::Master if reason == Reason::Resumed => {}
             State::Master => self.witness.count("became_master"),
             _ if from == State::Master => self.witness.count("released_master"),
             _ => {}

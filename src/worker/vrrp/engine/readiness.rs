@@ -29,6 +29,9 @@ impl Engine {
         if self.stopping {
             return;
         }
+        if self.maintenance {
+            return self.give_up_left(now, outside);
+        }
         for id in self.ids() {
             self.refresh(now, id, outside);
         }
@@ -55,6 +58,7 @@ impl Engine {
         let assessment = self.known.assess(&slot.model, group);
         let found = ways::find(&slot.model, &self.interfaces, slot.guard.is_ah());
         let found = self.replace_ways(now, id, found, outside);
+        let is_cut_off = found.is_err();
         let readiness = self.readiness(now, id, &assessment, found);
         let adjust = assessment.adjust;
         if let Some(slot) = self.slot_mut(id) {
@@ -68,6 +72,21 @@ impl Engine {
             }
             Some(Readiness::Fault(fault)) => self.fault(now, id, fault, outside),
             None => {}
+        }
+        // Only now: the last word may still leave by the second interface.
+        if is_cut_off {
+            self.drop_ways(id, outside);
+        }
+    }
+
+    fn drop_ways(&mut self, id: u32, outside: &mut dyn Outside) {
+        self.by_place.retain(|_, (other, _)| *other != id);
+        if self
+            .slot_mut(id)
+            .and_then(|slot| slot.ways.take())
+            .is_some()
+        {
+            outside.rewired();
         }
     }
 
@@ -111,8 +130,48 @@ impl Engine {
         source.map(Readiness::Ready)
     }
 
+    /// In maintenance what a predecessor left is taken up only to be given up in order:
+    /// all at once, because of the groups, and as soon as the interfaces are known.
+    fn give_up_left(&mut self, now: Mono, outside: &mut dyn Outside) {
+        let mut found = Vec::new();
+        let mut waits = false;
+        for (id, slot) in self.slots() {
+            let Some(left) = &slot.left else { continue };
+            let ways = ways::find(&slot.model, &self.interfaces, slot.guard.is_ah());
+            let in_time = left.report.core.state == State::Master && left.is_in_time(slot, now);
+            waits |= in_time && matches!(ways, Err(Hindrance::Unknown(_)));
+            found.push((id, ways.ok().filter(|_| in_time)));
+        }
+        if waits {
+            self.reopen_at = Some(now + REOPEN);
+            return;
+        }
+        let mut resumed = Vec::new();
+        for (id, ways) in found {
+            let left = self.slot_mut(id).and_then(|slot| slot.left.take());
+            let source = ways.and_then(|ways| self.replace_ways(now, id, Ok(ways), outside).ok());
+            if let (Some(left), Some(source)) = (left, source) {
+                self.resume(now, id, source, &left, outside);
+                resumed.push(id);
+            } else if let Some(slot) = self.slot(id) {
+                outside.role(&slot.key, false);
+            }
+            outside.changed();
+        }
+        for id in resumed {
+            // A group goes as a whole, and a second word would end its hand-over.
+            if self
+                .host
+                .get(id)
+                .is_some_and(|core| core.state() == State::Master)
+            {
+                self.step(now, id, Input::Shutdown, None, outside);
+            }
+        }
+    }
+
     /// Changes the ways of an instance, and opens what they need. Returns the address
-    /// that it sends from.
+    /// that it sends from; if it has none any more the old ways are still there.
     fn replace_ways(
         &mut self,
         now: Mono,
@@ -128,20 +187,15 @@ impl Engine {
             (Ok(ways), _) => ways,
             // What it last knew has to do.
             (Err(_), Some(ways)) if slot.model.dont_track_primary => ways.clone(),
-            (Err(hindrance), _) => {
-                self.by_place.retain(|_, (other, _)| *other != id);
-                if let Some(slot) = self.slot_mut(id) {
-                    slot.ways = None;
-                }
-                return Err(hindrance);
-            }
+            (Err(hindrance), _) => return Err(hindrance),
         };
         let same = slot.ways.as_ref() == Some(&ways);
         if same {
             return Ok(ways.primary.source);
         }
         // First the ears: an instance that hears nobody becomes Master.
-        let opened = open(slot, &ways.primary, &slot.key.interface, outside);
+        let opened = open(slot, &ways.primary, &slot.key.interface, outside)
+            .map_err(|why| format!("{}: {why}", slot.key.interface));
         let heartbeat = slot.model.heartbeat.as_ref();
         if let (Some(second), Some(model)) = (&mut ways.heartbeat, heartbeat) {
             let opened = match &*second {
@@ -153,17 +207,11 @@ impl Engine {
                 self.reopen_at = Some(now + REOPEN);
             }
         }
-        self.by_place.retain(|_, (other, _)| *other != id);
         if let Err(why) = opened {
             self.reopen_at = Some(now + REOPEN);
-            let slot = self.slot_mut(id);
-            let interface = slot.map(|slot| {
-                slot.ways = None;
-                slot.key.interface.clone()
-            });
-            let why = format!("{}: {why}", interface.unwrap_or_default());
             return Err(Hindrance::Fault(why));
         }
+        self.by_place.retain(|_, (other, _)| *other != id);
         for port in &ways.primary.ears {
             self.by_place.insert((*port, vrid), (id, Via::Primary));
         }
@@ -178,6 +226,7 @@ impl Engine {
             slot.log_heartbeat(&ways);
             slot.ways = Some(ways);
         }
+        outside.rewired();
         outside.changed();
         Ok(source)
     }

@@ -13,7 +13,7 @@ use super::tracking::Assessment;
 use super::witness::Witness;
 use super::{Engine, Given, GroupSlot, Left, Outside, Slot};
 use crate::model::{Global, Subject, SyncGroup, VrrpInstance, What};
-use crate::status::{InstanceReport, VrrpSnapshot};
+use crate::status::{GroupReport, InstanceReport, VrrpSnapshot};
 use crate::worker::vrrp::messages::{self, Key, Setup};
 
 /// Counters that a successor goes on with; those of bad adverts begin anew, with the
@@ -40,7 +40,7 @@ impl Engine {
         if self.stopping {
             return;
         }
-        let mut reports = self.take_up(left);
+        let (mut reports, groups) = self.take_up(left);
         self.delay_start(now, &setup.global, outside);
         self.log_unknown = setup.global.log_unknown_vrids;
         self.known.configure(&setup.common.trackers);
@@ -56,7 +56,9 @@ impl Engine {
                     self.change(now, id, model, outside);
                 }
                 Some((id, _)) => {
-                    // Another version is another router to its peers.
+                    // Another version is another router to its peers. Its group goes on
+                    // without it meanwhile.
+                    self.host_groups(now, &|other| other != id, outside);
                     self.remove(now, id, outside);
                     self.add(now, key, model, None);
                 }
@@ -66,10 +68,11 @@ impl Engine {
                 }
             }
         }
-        self.set_groups(now, &setup.common.sync_groups, outside);
+        self.set_groups(now, &setup.common.sync_groups, &groups, outside);
         self.forget_interfaces(setup);
         if self.maintenance {
-            for (_, slot) in self.slots() {
+            let idle = |(id, slot): &(u32, &Slot)| slot.left.is_none() && !self.holds(*id);
+            for (_, slot) in self.slots().filter(idle) {
                 outside.role(&slot.key, false);
             }
         }
@@ -78,16 +81,20 @@ impl Engine {
     }
 
     /// What is not about one instance at once, the rest by instance.
-    fn take_up(&mut self, left: Option<messages::Predecessor>) -> BTreeMap<Key, Left> {
+    fn take_up(
+        &mut self,
+        left: Option<messages::Predecessor>,
+    ) -> (BTreeMap<Key, Left>, Vec<GroupReport>) {
         let Some(messages::Predecessor {
             snapshot,
             alive_until,
         }) = left
         else {
-            return BTreeMap::new();
+            return Default::default();
         };
         let VrrpSnapshot {
             instances,
+            groups,
             measured,
             started,
             passive_until,
@@ -110,7 +117,7 @@ impl Engine {
             };
             (key, left)
         };
-        instances.into_iter().map(left).collect()
+        (instances.into_iter().map(left).collect(), groups)
     }
 
     /// The delay counts from the first configuration, whatever is configured later; one
@@ -164,6 +171,10 @@ impl Engine {
             guard.restore(left.report.guard.clone());
             witness.restore(&left.report.counters, &LASTING);
         }
+        let (since, reason) = match &left {
+            Some(left) => (left.report.since, left.report.reason.clone()),
+            None => (now, "not started".into()),
+        };
         // Of one that did not run there is nothing to resume.
         let left = left.filter(|left| left.report.core.state != State::Initialize);
         let free = self.slots.iter().position(Option::is_none);
@@ -179,8 +190,8 @@ impl Engine {
             fault: None,
             waiting: Vec::new(),
             assessment: Assessment::default(),
-            since: now,
-            reason: "not started".into(),
+            since,
+            reason,
             witness,
             left,
             told: None,
@@ -255,7 +266,13 @@ impl Engine {
         self.tell(now, subject, what, priority, reason, outside);
     }
 
-    fn set_groups(&mut self, now: Mono, configs: &[SyncGroup], outside: &mut dyn Outside) {
+    fn set_groups(
+        &mut self,
+        now: Mono,
+        configs: &[SyncGroup],
+        reports: &[GroupReport],
+        outside: &mut dyn Outside,
+    ) {
         let mut old = std::mem::take(&mut self.groups);
         for config in configs {
             let group = match old.remove(&config.name) {
@@ -265,11 +282,13 @@ impl Engine {
                 }
                 None => {
                     self.next_group += 1;
+                    let left = reports.iter().find(|left| left.name == config.name);
                     GroupSlot {
                         id: self.next_group,
                         config: config.clone(),
-                        since: now,
-                        reason: "not started".into(),
+                        since: left.map_or(now, |left| left.since),
+                        reason: left.map_or("not started".into(), |left| left.reason.clone()),
+                        left: left.map(|left| left.state),
                     }
                 }
             };
@@ -325,9 +344,17 @@ impl Engine {
         let adjust = slot.assessment.adjust;
         let mut outputs = Vec::new();
         let (core, alive_until) = (&left.report.core, left.alive_until);
+        let was_master = core.state == State::Master;
         self.host
             .resume(now, id, core, config, alive_until, source, &mut outputs);
         self.carry_out(now, &outputs, None, outside);
+        let is_master = |core: &Instance| core.state() == State::Master;
+        if was_master
+            && !self.host.get(id).is_some_and(is_master)
+            && let Some(slot) = self.slot_mut(id)
+        {
+            slot.witness.count("released_master");
+        }
         // What is tracked now counts, not what was then.
         self.step(now, id, Input::Adjust(adjust), None, outside);
     }

@@ -6,7 +6,7 @@ use mono::Mono;
 use vrrp::{Instance, State};
 
 use super::traffic::family_number;
-use super::{Engine, Given, Slot};
+use super::{Engine, Given, GroupSlot, Slot};
 use crate::model::VirtualAddress;
 use crate::status::{AddressReport, GroupReport, HeartbeatReport, InstanceReport, VrrpSnapshot};
 
@@ -39,12 +39,23 @@ impl Engine {
         groups
             .map(|(name, group)| GroupReport {
                 name: name.clone(),
-                state: self.host.group_state(group.id).unwrap_or(State::Initialize),
+                state: self.group_state(group),
                 since: group.since,
                 reason: group.reason.clone(),
                 members: group.config.members.clone(),
             })
             .collect()
+    }
+
+    /// While none of its members has been resumed it is what the predecessor left.
+    fn group_state(&self, group: &GroupSlot) -> State {
+        let waits =
+            |slot: &Slot| slot.left.is_some() && group.config.members.contains(&slot.model.name);
+        let left = group
+            .left
+            .filter(|_| self.slots().any(|(_, slot)| waits(slot)));
+        let now = || self.host.group_state(group.id);
+        left.or_else(now).unwrap_or(State::Initialize)
     }
 
     fn instance(&self, now: Mono, id: u32) -> Option<InstanceReport> {

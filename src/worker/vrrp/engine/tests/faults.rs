@@ -115,3 +115,30 @@ fn an_instance_that_does_not_mind_its_interface_goes_on_without_it() {
     cold.interface(0, "eth0", down());
     assert_eq!(cold.state(), State::Backup, "also from the start");
 }
+
+#[test]
+fn a_cut_cable_is_said_by_the_second_interface_and_the_sockets_are_made_anew() {
+    let setup = setup(&text(51, 100, "heartbeat = { interface = \"eth1\" }"));
+    let mut bench = Bench::started(&setup);
+    bench.interface(0, "eth1", on(8, &["198.51.100.1"]));
+    bench.run(4_000);
+    bench.log.take();
+    let rewired = bench.log.rewired;
+    bench.interface(
+        4_100,
+        "eth0",
+        Interface::Unusable("no such interface".into()),
+    );
+    let log = bench.log.take();
+    let goodbye = "send 8 198.51.100.1 vrid 51 prio 0".to_owned();
+    assert!(log.contains(&goodbye), "{log:?}");
+    assert_eq!(bench.one().counters["priority_zero_sent"], 1);
+    assert!(bench.engine.ports().is_empty());
+    assert_eq!(bench.log.rewired, rewired + 1);
+    bench.interface(
+        4_200,
+        "eth0",
+        Interface::Unusable("no such interface".into()),
+    );
+    assert_eq!(bench.log.rewired, rewired + 1, "once");
+}

@@ -68,13 +68,19 @@ fn orders_that_make_no_sense_are_refused_in_words() {
 }
 
 #[test]
-fn a_group_is_handed_over_by_its_name() {
+fn a_group_is_handed_over_by_its_name_and_by_that_of_a_member() {
+    for name in ["g", "v51", "v52"] {
+        hand_over_group(name);
+    }
+}
+
+fn hand_over_group(name: &str) {
     let two = format!("{}{}", text(51, 100, ""), text(52, 100, ""));
     let mut bench = Bench::started(&setup(&format!(
         "{two}[sync_group.g]\nmembers = [\"v51\", \"v52\"]\n"
     )));
     bench.run(5_000);
-    order(&mut bench, 5_000, &failover(Some("g")));
+    order(&mut bench, 5_000, &failover(Some(name)));
     bench.log.take();
     bench.hear(5_400, &instance(51, 90), 90);
     bench.hear(5_450, &instance(52, 90), 90);
@@ -160,4 +166,64 @@ fn a_stop_ends_without_a_successor_too_and_at_once_when_said_again() {
     bench.engine.stop(ms(4_110), &mut bench.log);
     let log = bench.log.take();
     assert_eq!(log.last().unwrap(), "stop", "{log:?}");
+}
+
+/// What a Master left at 4 s, in maintenance from the start.
+fn left_in_maintenance(setup: &Setup) -> Bench {
+    let mut before = Bench::started(setup);
+    before.run(4_000);
+    let left = Predecessor {
+        snapshot: before.report(),
+        alive_until: ms(4_000),
+    };
+    let mut bench = Bench::default();
+    order(&mut bench, 4_100, &Order::Maintenance(true));
+    bench
+        .engine
+        .configure(ms(4_100), setup, Some(left), &mut bench.log);
+    assert!(!bench.log.take().iter().any(|line| line.contains("release")));
+    bench
+}
+
+#[test]
+fn what_a_predecessor_left_is_handed_over_in_maintenance() {
+    let mut bench = left_in_maintenance(&of(vec![instance(51, 100)]));
+    bench.interface(4_200, "eth0", usable());
+    assert!(bench.one().handing_over);
+    let log = bench.log.take();
+    assert_eq!(log.last().unwrap(), "send 7 192.0.2.1 vrid 51 prio 0");
+    // A reload meanwhile ends nothing.
+    bench.configure(4_300, &of(vec![instance(51, 100), instance(52, 100)]));
+    let log = bench.log.take();
+    assert!(!log.contains(&"release 51".into()), "{log:?}");
+    bench.hear(4_400, &instance(51, 90), 90);
+    bench.run(4_500);
+    assert_eq!(bench.log.take(), ["release 51"]);
+    bench.run(60_000);
+    assert_eq!(bench.states(), [State::Initialize; 2]);
+}
+
+#[test]
+fn a_group_that_a_predecessor_left_is_handed_over_as_a_whole_in_maintenance() {
+    let two = format!("{}{}", text(51, 100, ""), text(52, 100, ""));
+    let group = setup(&format!(
+        "{two}[sync_group.g]\nmembers = [\"v51\", \"v52\"]\n"
+    ));
+    let mut bench = left_in_maintenance(&group);
+    bench.interface(4_200, "eth0", usable());
+    let instances = bench.report().instances;
+    assert!(instances.iter().all(|one| one.handing_over));
+}
+
+#[test]
+fn what_a_predecessor_left_too_long_ago_is_no_master_in_maintenance() {
+    let setup = of(vec![instance(51, 255)]);
+    let mut bench = left_in_maintenance(&setup);
+    bench.run(20_000);
+    assert_eq!(bench.log.take(), ["release 51"], "without an interface");
+    assert_eq!(bench.state(), State::Initialize);
+    let mut bench = left_in_maintenance(&setup);
+    bench.interface(9_000, "eth0", usable());
+    assert_eq!(bench.log.take(), ["release 51"]);
+    assert_eq!(bench.state(), State::Initialize);
 }

@@ -30,6 +30,7 @@ struct Log {
     closed: bool,
     uptime: Duration,
     changes: u32,
+    rewired: u32,
 }
 
 impl Outside for Log {
@@ -39,6 +40,9 @@ impl Outside for Log {
         } else {
             Ok(())
         }
+    }
+    fn rewired(&mut self) {
+        self.rewired += 1;
     }
     fn send(&mut self, letter: &Letter<'_>) {
         let Letter {

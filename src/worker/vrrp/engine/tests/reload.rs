@@ -149,10 +149,11 @@ fn a_successor_resumes_as_master_in_time_and_starts_afresh_when_late() {
             "release 51"
         };
         assert_eq!(first, expected);
-        assert_eq!(
-            successor.one().counters["became_master"],
-            if after == 200 { 2 } else { 1 }
-        );
+        let report = successor.one();
+        let is_master = state == State::Master;
+        assert_eq!(report.counters["became_master"], 1);
+        assert_eq!(report.counters.contains_key("released_master"), !is_master);
+        assert_eq!(report.since == bench.one().since, is_master);
     }
 }
 
@@ -189,4 +190,45 @@ fn a_master_resumes_though_its_trackers_have_no_result_yet() {
         successor.interface(4_100, "eth0", usable());
         assert_eq!(successor.state(), State::Master, "forgets: {forgets}");
     }
+}
+
+#[test]
+fn a_group_that_is_resumed_has_been_what_it_is_since_before() {
+    let two = format!("{}{}", text(51, 100, ""), text(52, 100, ""));
+    let setup = setup(&format!(
+        "{two}[sync_group.g]\nmembers = [\"v51\", \"v52\"]\n"
+    ));
+    let mut bench = Bench::started(&setup);
+    bench.run(5_000);
+    let before = bench.report().groups.remove(0);
+    let mut successor = Bench::default();
+    let left = Some(left(&bench, 5_000));
+    successor
+        .engine
+        .configure(ms(5_100), &setup, left, &mut successor.log);
+    assert_eq!(successor.report().groups, [before.clone()]);
+    successor.interface(5_100, "eth0", usable());
+    let after = successor.report().groups.remove(0);
+    assert_eq!((after.state, after.since), (State::Master, before.since));
+    successor.interface(5_200, "eth0", down());
+    let fault = successor.report().groups.remove(0);
+    assert_eq!((fault.state, fault.since), (State::Initialize, ms(5_200)));
+}
+
+#[test]
+fn a_member_that_gets_another_version_does_not_stop_its_group() {
+    let group = |version: &str| {
+        let (a, b) = (text(51, 100, ""), text(52, 100, version));
+        setup(&format!(
+            "{a}{b}[sync_group.g]\nmembers = [\"v51\", \"v52\"]\n"
+        ))
+    };
+    let mut bench = Bench::started(&group(""));
+    bench.run(5_000);
+    bench.log.take();
+    bench.configure(5_100, &group("version = 2"));
+    let log = bench.log.take();
+    let goodbye = "send 7 192.0.2.1 vrid 51 prio 0".to_owned();
+    assert!(!log.contains(&goodbye), "{log:?}");
+    assert_eq!(bench.states(), [State::Master; 2], "{log:?}");
 }
