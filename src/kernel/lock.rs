@@ -48,6 +48,16 @@ pub fn is_held(path: &Path) -> bool {
     matches!(acquire(path), Err(Error::Held { .. }))
 }
 
+/// Whether another process took the lock at `path` as [`acquire`] does, and lives: who
+/// holds it without having said its number is none of us.
+#[must_use]
+pub fn is_held_by_one_of_us(path: &Path) -> bool {
+    let Err(Error::Held { pid: Some(pid), .. }) = acquire(path) else {
+        return false;
+    };
+    pid != std::process::id() && Path::new("/proc").join(pid.to_string()).exists()
+}
+
 impl Guard {
     /// The lock as an earlier image of this process took it.
     #[must_use]
@@ -137,6 +147,12 @@ mod tests {
         std::fs::write(&path, "").unwrap();
         assert!(matches!(acquire(&path), Err(Error::Held { pid: None, .. })));
         assert!(is_held(&path));
+        assert!(!is_held_by_one_of_us(&path), "nobody says so");
+        std::fs::write(&path, "1\n").unwrap();
+        assert!(is_held_by_one_of_us(&path), "process 1 lives");
+        // Above the kernel's limit of process numbers.
+        std::fs::write(&path, "4194305\n").unwrap();
+        assert!(!is_held_by_one_of_us(&path), "nobody has this number");
         drop(guard);
         assert!(!is_held(&path));
         acquire(&path).unwrap();

@@ -106,7 +106,7 @@ impl Supervisor {
         if self.stopping.is_some() || self.leaving.is_some() {
             return;
         }
-        let orphan = lock::is_held(&kind.lock_file(&self.options.runtime_dir));
+        let orphan = lock::is_held_by_one_of_us(&kind.lock_file(&self.options.runtime_dir));
         let seat = self.seat(kind);
         seat.restarts += 1;
         seat.restart_at = Some(now + child::backoff(seat.failures));
