@@ -456,11 +456,15 @@ impl Engine {
                 slot.told.filter(|_| !slot.removed)
             }
             Effect::Rejected(why) => {
-                slot.complain(now, why.name(), heard, || why.to_string());
+                if slot.complain(now, why.name(), heard, || why.to_string()) {
+                    outside.changed();
+                }
                 None
             }
             Effect::Surprise(why) => {
-                slot.complain(now, why.name(), heard, || why.to_string());
+                if slot.complain(now, why.name(), heard, || why.to_string()) {
+                    outside.changed();
+                }
                 let is_rival = why == vrrp::Surprise::LowerMaster;
                 let is_news = is_rival && now.since(slot.rival_told) >= RIVAL_NEWS;
                 is_news.then(|| {

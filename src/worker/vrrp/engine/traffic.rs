@@ -271,6 +271,7 @@ impl Slot {
             from,
             priority,
             addresses,
+            interval: self.model.advert_interval,
         };
         let vrid = self.key.vrid;
         let noted = self.witness.note(now, sighting, || {

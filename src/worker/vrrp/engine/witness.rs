@@ -34,6 +34,8 @@ pub struct Sighting<'a> {
     pub priority: Option<u8>,
     /// The addresses it lists, if it could be read.
     pub addresses: &'a [IpAddr],
+    /// The time between two adverts.
+    pub interval: Duration,
 }
 
 #[derive(Debug)]
@@ -45,6 +47,23 @@ struct Complaint {
     priority: Option<u8>,
     /// Whether the condition lasts.
     standing: bool,
+    /// Since when it does.
+    since: Mono,
+    /// Whether it went on after our answer.
+    insists: bool,
+}
+
+impl Complaint {
+    fn words(&self) -> String {
+        let mut words = self.verdict.clone();
+        if self.insists && self.kind == "lower_master" {
+            words.push_str(": it does not hear us");
+        }
+        if let Some(mac) = &self.report.mac {
+            words = format!("{words} (its hardware address is {mac})");
+        }
+        words
+    }
 }
 
 /// The memory of one instance.
@@ -61,7 +80,7 @@ pub struct Witness {
 /// What is new about a sighting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Noted {
-    /// The condition stands since now.
+    /// The condition stands since now, or it is another one than it seemed.
     pub is_new: bool,
     /// It may be logged.
     pub log: bool,
@@ -95,6 +114,7 @@ impl Witness {
             kind,
             from,
             priority,
+            interval,
             ..
         } = sighting;
         self.count(kind);
@@ -102,6 +122,14 @@ impl Witness {
         if let Some(known) = self.complaints.iter_mut().find(same) {
             known.report.count = known.report.count.saturating_add(1);
             known.report.last = now;
+            if !known.standing {
+                known.since = now;
+                known.insists = false;
+            }
+            // Another advert of its own, after ours; not one that was on its way.
+            let insists = now.since(known.since) >= interval * 3 / 4;
+            let is_worse = insists && !known.insists;
+            known.insists = insists;
             let is_new = !known.standing || known.priority != priority;
             if is_new {
                 (known.report.detail, known.verdict) = words();
@@ -109,6 +137,7 @@ impl Witness {
                 known.standing = true;
             }
             let log = is_new && self.may_log(now);
+            let is_new = is_new || is_worse;
             return Noted { is_new, log };
         }
         if self.complaints.len() >= COMPLAINTS {
@@ -139,6 +168,8 @@ impl Witness {
             verdict,
             priority,
             standing: true,
+            since: now,
+            insists: false,
         });
         let log = self.may_log(now);
         Noted { is_new: true, log }
@@ -188,10 +219,7 @@ impl Witness {
     /// What is wrong now, in words.
     pub fn verdicts(&self) -> impl Iterator<Item = String> {
         let standing = self.complaints.iter().filter(|one| one.standing);
-        standing.map(|one| match &one.report.mac {
-            Some(mac) => format!("{} (its hardware address is {mac})", one.verdict),
-            None => one.verdict.clone(),
-        })
+        standing.map(Complaint::words)
     }
 
     /// By kind and sender, for reports.
@@ -216,7 +244,7 @@ pub fn verdict(sighting: &Sighting<'_>, vrid: u8, reason: &str) -> String {
     let from = sighting.from;
     match sighting.kind {
         "lower_master" => format!(
-            "{from} also claims VRID {vrid} (priority {}): it does not hear us",
+            "{from} also claims VRID {vrid} (priority {})",
             sighting.priority.unwrap_or_default()
         ),
         "second_owner" => {
@@ -306,6 +334,7 @@ mod tests {
             from: [192, 0, 2, last].into(),
             priority: Some(100),
             addresses: &[],
+            interval: Duration::from_secs(1),
         }
     }
 
@@ -322,7 +351,12 @@ mod tests {
         let mut witness = Witness::default();
         let rival = sighting("lower_master", 2);
         assert!(note(&mut witness, at(0), rival).log);
-        for second in 1..10 {
+        assert!(!note(&mut witness, at(0), rival).is_new, "on its way");
+        let said: Vec<_> = witness.verdicts().collect();
+        assert_eq!(said, ["192.0.2.2 also claims VRID 51 (priority 100)"]);
+        let worse = note(&mut witness, at(1), rival);
+        assert!(worse.is_new && !worse.log, "it goes on after our answer");
+        for second in 2..10 {
             assert!(!note(&mut witness, at(second), rival).is_new);
         }
         let said: Vec<_> = witness.verdicts().collect();
@@ -335,7 +369,7 @@ mod tests {
             [("lower_master", rival.from)]
         );
         assert_eq!(witness.verdicts().count(), 0);
-        assert_eq!(witness.complaints()[0].count, 10, "still known");
+        assert_eq!(witness.complaints()[0].count, 11, "still known");
         assert!(note(&mut witness, at(20), rival).log, "and news again");
         let other = Sighting {
             priority: Some(90),
@@ -389,6 +423,7 @@ mod tests {
             from: "172.17.1.9".parse().unwrap(),
             priority: Some(100),
             addresses: &list,
+            interval: Duration::from_secs(1),
         };
         let words =
             "172.17.1.9 uses VRID 51 for 172.17.1.99: another cluster, or configured otherwise";

@@ -40,7 +40,16 @@ fn a_rival_that_does_not_hear_us_is_named_until_it_is_gone() {
     let mut bench = Bench::started(&of(vec![model.clone()]));
     bench.run(4_000);
     bench.log.events();
-    for second in 4..8 {
+    bench.hear(4_000, &model, 100);
+    assert_eq!(
+        bench.one().verdicts,
+        ["192.0.2.2 also claims VRID 51 (priority 100)"]
+    );
+    bench.run(4_500);
+    let changes = bench.log.changes;
+    bench.hear(5_000, &model, 100);
+    assert_eq!(bench.log.changes, changes + 1, "worth a report");
+    for second in 6..8 {
         bench.hear(second * 1_000, &model, 100);
         bench.run(second * 1_000 + 500);
     }
