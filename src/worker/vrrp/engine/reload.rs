@@ -223,10 +223,13 @@ impl Engine {
         slot.expect = model.expect();
         let auth = model.authentication.config();
         if slot.auth != auth {
+            let was_ah = slot.guard.is_ah();
             slot.guard.reconfigure(&auth);
             slot.auth = auth;
-            // Its packets may travel in another protocol.
-            slot.ways = None;
+            if slot.guard.is_ah() != was_ah {
+                // Its packets travel in another protocol.
+                slot.ways = None;
+            }
         }
         slot.model = model.clone();
         let before = self.host.get(id).map(Instance::priority);
