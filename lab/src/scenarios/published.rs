@@ -185,7 +185,8 @@ fn announcements(pair: &Pair, since: Duration, vip: &str) -> Result<()> {
     let mut last = first;
     for (not_before, until) in [
         (SECOND / 2, SECOND + SLACK),
-        (4 * SECOND, 5 * SECOND + SLACK),
+        // Counted from becoming master, which is a second before the second set.
+        (3 * SECOND, 5 * SECOND + SLACK),
         (4 * SECOND, 5 * SECOND + SLACK),
     ] {
         let frame = pair.announced(last + not_before, vip, until + SECOND)?;
