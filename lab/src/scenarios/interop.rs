@@ -45,7 +45,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario::new("interop::vmac_frr", Need::Uml, |lab| {
         meet(lab, Product::Frr, vmac)
     }),
-    Scenario::new("interop::v3_10ms_keepalived", Need::Any, |lab| {
+    Scenario::new("interop::v3_10ms_keepalived", Need::Fast, |lab| {
         meet(lab, Product::Keepalived, v3_10ms)
     })
     .alone(),
@@ -221,7 +221,7 @@ impl Pair {
         let what = format!("{master:?} to be the one Master after {after}");
         eventually(limit, &what, held)?;
         // Again, because at 10 ms the machine need not stand still for long to be heard.
-        eventually(interval * 9, &what, || {
+        eventually(limit, &what, || {
             let since = now() + interval;
             steadily(interval * 3, held)?;
             let adverts = self.seen.adverts();
