@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use super::{Need, Scenario};
 use crate::failure::{Failure, Result};
-use crate::net::Lab;
+use crate::net::{Host, Lab};
 use crate::seat::{Auth, Product, Seated, Unicast, Vrrp};
 use crate::site::{Directors, INTERFACE};
-use crate::watch::{Capture, dissect, eventually, now, steadily};
+use crate::watch::{Advert, Capture, Stalls, dissect, eventually, now, steadily};
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario::new("interop::v2_keepalived", Need::Any, |lab| {
@@ -46,11 +46,11 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         meet(lab, Product::Frr, vmac)
     }),
     Scenario::new("interop::v3_10ms_keepalived", Need::Fast, |lab| {
-        meet(lab, Product::Keepalived, v3_10ms)
+        meet_quickly(lab, Product::Keepalived)
     })
     .alone(),
     Scenario::new("interop::v3_10ms_frr", Need::Uml, |lab| {
-        meet(lab, Product::Frr, v3_10ms)
+        meet_quickly(lab, Product::Frr)
     })
     .alone(),
 ];
@@ -122,13 +122,37 @@ fn v3_ipv6(rank: Rank) -> Vrrp {
     }
 }
 
-/// lvsd above the peer, and the peer above lvsd, side by side on two networks.
+/// At 10 ms: while the machine stands still for longer than a Backup waits, nobody can keep to any
+/// rule, so a meeting that fails then is held again.
+fn meet_quickly(lab: &mut Lab, peer: Product) -> Result<()> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let stalls = Stalls::watch();
+        let from = now();
+        let outcome = meet_as(lab, peer, v3_10ms, &tries.to_string());
+        let stall = stalls.longest(from, now()).unwrap_or_default();
+        if outcome.is_ok() || stall < STALL || tries == TRIES {
+            return outcome;
+        }
+        lab.note(format!("void, the machine stood still for {stall:.0?}"));
+        lab.hosts().for_each(Host::kill_everything);
+    }
+}
+
 fn meet(lab: &mut Lab, peer: Product, settings: fn(Rank) -> Vrrp) -> Result<()> {
+    meet_as(lab, peer, settings, "")
+}
+
+/// lvsd above the peer, and the peer above lvsd, side by side on two networks. The names of
+/// hosts and bridges begin with `prefix`.
+fn meet_as(lab: &mut Lab, peer: Product, settings: fn(Rank) -> Vrrp, prefix: &str) -> Result<()> {
     let seats = [(Product::Lvsd, peer), (peer, Product::Lvsd)];
-    let names = [("lan", ["d1", "d2"]), ("other", ["d3", "d4"])];
+    let names = [["lan", "d1", "d2"], ["other", "d3", "d4"]];
     let mut pairs = Vec::new();
-    for ((high, low), (bridge, hosts)) in seats.into_iter().zip(names) {
-        let directors = Directors::on(lab, bridge, hosts)?;
+    for ((high, low), names) in seats.into_iter().zip(names) {
+        let [bridge, first, second] = names.map(|name| format!("{prefix}{name}"));
+        let directors = Directors::on(lab, &bridge, [&first, &second])?;
         pairs.push(Pair {
             high: Seated::new(high, &directors.d1, settings(Rank::High)),
             low: Seated::new(low, &directors.d2, settings(Rank::Low)),
@@ -245,8 +269,22 @@ impl Pair {
             0 => settings.skew_time(),
             _ => settings.master_down_time(),
         };
+        let limit = theory + Duration::from_secs(3);
+        // Before its last word, a Master of 10 ms may have been late once.
+        let since = match priority {
+            0 => {
+                let what = "an advert of priority 0";
+                let resigned = |advert: Advert| advert.priority == 0;
+                self.seen
+                    .wait(limit, since, what, |frame| {
+                        frame.advert().is_some_and(resigned)
+                    })?
+                    .at
+            }
+            _ => since,
+        };
         let first = self.seen.wait(
-            theory + Duration::from_secs(3),
+            limit,
             since,
             "an advert of the one that takes over",
             |frame| frame.advert().is_some_and(|advert| advert.priority == LOW),
@@ -328,6 +366,12 @@ impl Pair {
         Ok(())
     }
 }
+
+/// How often a meeting at 10 ms is held before the machine counts as what it is.
+const TRIES: usize = 5;
+
+/// Two thirds of what a Backup waits at 10 ms.
+const STALL: Duration = Duration::from_millis(20);
 
 /// Several pairs share the one CPU of the booted kernel.
 const SLACK: Duration = Duration::from_millis(150);

@@ -8,12 +8,13 @@ mod fault;
 mod world;
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Need, Scenario};
 use crate::failure::{Failure, Result};
 use crate::net::Lab;
 use crate::random::Random;
+use crate::watch::now;
 use world::{Survived, World};
 
 pub(super) const SCENARIOS: &[Scenario] =
@@ -31,6 +32,8 @@ fn chaos(lab: &mut Lab) -> Result<()> {
     for number in 0..WORLDS {
         worlds.push(World::build(lab, number)?);
     }
+    let clock = lab.host("clock")?;
+    let (wall, began) = (now(), Instant::now());
     let lab = &*lab;
     let outcomes: Vec<Result<Survived>> = thread::scope(|scope| {
         let threads: Vec<_> = (seed..)
@@ -45,6 +48,9 @@ fn chaos(lab: &mut Lab) -> Result<()> {
             })
             .collect()
     });
+    // The next scenario in this kernel finds the clock as if nobody had set it.
+    let wall = (wall + began.elapsed()).as_secs_f64();
+    clock.run(["date", "-s", &format!("@{wall:.3}")])?;
     let mut settling = Vec::new();
     let mut failures = Vec::new();
     for outcome in outcomes {
