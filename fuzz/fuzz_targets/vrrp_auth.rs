@@ -26,7 +26,11 @@ fuzz_target!(|octets: &[u8]| {
     let wall = Duration::from_millis(u64::from(u32::from_be_bytes(*time)));
     let config = config(*choice);
     let mut guard = Guard::new(&config);
-    let version = if guard.is_ah() { Version::V2 } else { Version::V3 };
+    let version = if guard.is_ah() {
+        Version::V2
+    } else {
+        Version::V3
+    };
     let payload = ipv4_payload(octets).map(|(_, payload)| payload);
     for payload in payload.into_iter().chain([Payload::Vrrp(octets)]) {
         if guard.open(wall, version, 51, &PATH, payload).is_ok() {
