@@ -42,6 +42,12 @@ fn pair(lab: &mut Lab, more: &str) -> Result<([Lvsd; 2], Capture)> {
     d1.wait_for("MASTER", PATIENCE)?;
     let d2 = Lvsd::start(lab, &d2.host, &configure(100))?;
     d2.wait_for("BACKUP", PATIENCE)?;
+    eventually(PATIENCE, "d2 to have heard the master", || {
+        let status = d2.status()?;
+        let heard = status.pointer("/vrrp/0/master/address");
+        crate::ensure!(heard.is_some_and(serde_json::Value::is_string), "{heard:?}");
+        Ok(())
+    })?;
     Ok(([d1, d2], seen))
 }
 
